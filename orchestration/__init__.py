@@ -1,0 +1,1 @@
+"""Dagster definitions and the `kith` command: composes the other packages."""

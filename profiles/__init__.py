@@ -1,0 +1,1 @@
+"""The read side of Kith: the published database and the Profile API."""
