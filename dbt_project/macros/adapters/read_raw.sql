@@ -1,0 +1,58 @@
+{#-
+    The rows of a raw dataset, as something to select from.
+
+        select * from {{ read_raw(source('raw', 'events')) }}
+
+    A dataset is a directory of Parquet files named like the source table. When it holds
+    no file yet (a fresh clone, before the collector ran), the result is an empty
+    relation with the columns that the source's yml declares, so every model builds.
+    In a dbt unit test the source is the test's own rows, which pass through.
+-#}
+{%- macro read_raw(relation) -%}
+    {%- if relation.is_cte or not execute -%}
+        {{ relation }}
+    {%- else -%}
+        {{ adapter.dispatch('read_raw')(relation) }}
+    {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro duckdb__read_raw(relation) -%}
+    {%- set files = raw_directory(relation.identifier) ~ '/**/*.parquet' -%}
+    {%- set found = run_query("select count(*) from glob('" ~ files ~ "')") -%}
+    {%- if found.columns[0].values()[0] == 0 -%}
+        {{ empty_source(relation.identifier) }}
+    {%- else -%}
+        read_parquet(
+            '{{ files }}',
+            hive_partitioning = true,
+            hive_types = {'dt': date},
+            union_by_name = true
+        )
+    {%- endif -%}
+{%- endmacro -%}
+
+
+{#- Where the files of a raw dataset lie, ready to stand between single quotes. -#}
+{%- macro raw_directory(dataset) -%}
+    {{ (env_var('KITH_DATA_DIR', '../data') ~ '/raw/' ~ dataset) | replace("'", "''") }}
+{%- endmacro -%}
+
+
+{#- A raw source without rows: the columns and types that its yml declares. -#}
+{%- macro empty_source(dataset) -%}
+    {%- set source = (
+        graph.sources.values()
+        | selectattr('source_name', 'equalto', 'raw')
+        | selectattr('name', 'equalto', dataset)
+        | first
+    ) -%}
+    (
+        select
+            {%- for column in source.columns.values() %}
+            cast(null as {{ column.data_type }}) as {{ adapter.quote(column.name) }}
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        where 1 = 0
+    )
+{%- endmacro -%}

@@ -1,0 +1,131 @@
+"""A dbt project over a data directory of its own, and rows to land in it.
+
+Everything here is real: Parquet written by the collector's landing, dbt run in this
+process, a DuckDB file. dbt keeps global state, so one project runs at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from dbt.cli.main import dbtRunner
+
+from collector.datasets import EVENTS, Dataset
+from collector.landing import write_file
+
+PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
+DAY = "2026-11-01"
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+JSON_COLUMNS = ("properties", "traits", "context", "integrations", "extra")
+
+Row = dict[str, Any]
+
+
+def event_row(**overrides: Any) -> Row:
+    """One row of `raw/events`: a page view of an anonymous visitor, then `overrides`.
+
+    `minute` moves all of the row's times; JSON columns may be given as objects.
+    """
+    at = START + timedelta(minutes=overrides.pop("minute", 0))
+    row: Row = dict.fromkeys(EVENTS.schema.names)
+    row |= {
+        "message_id": f"message-{at.isoformat()}",
+        "type": "track" if "event" in overrides else "page",
+        "anonymous_id": "visitor",
+        "timestamp": at,
+        "received_at": at,
+        "source_id": "shop",
+        "flags": [],
+        "position": 0,
+    }
+    row |= overrides
+    for column in JSON_COLUMNS:
+        if row[column] is not None and not isinstance(row[column], str):
+            row[column] = json.dumps(row[column], separators=(",", ":"))
+    return row
+
+
+@dataclass
+class Project:
+    """The dbt project of this repository, building into `data_dir`."""
+
+    data_dir: Path
+
+    def land(
+        self,
+        rows: list[Row],
+        *,
+        segment: str,
+        dataset: Dataset = EVENTS,
+        partition: Mapping[str, str] | None = None,
+    ) -> None:
+        """Land `rows` as the file of one log segment; positions follow their order."""
+        if "segment" in dataset.schema.names:
+            places = [
+                {"segment": segment, "position": index} for index in range(len(rows))
+            ]
+            rows = [row | place for row, place in zip(rows, places, strict=True)]
+        table = pa.Table.from_pylist(rows, schema=dataset.schema)
+        write_file(
+            self.data_dir / "raw",
+            dataset,
+            table,
+            partition=partition or {"dt": DAY},
+            name=segment,
+        )
+
+    def dbt(self, *arguments: str) -> None:
+        """Run dbt; a failure fails the test with the messages of the failed nodes."""
+        result = dbtRunner().invoke(
+            [
+                *arguments,
+                "--project-dir",
+                str(PROJECT_DIR),
+                "--profiles-dir",
+                str(PROJECT_DIR),
+                "--log-path",
+                str(self.data_dir / "logs"),
+                "--quiet",
+            ]
+        )
+        failed = [
+            f"{node.node.name}: {node.message}"
+            for node in getattr(result.result, "results", [])
+            if node.status in ("error", "fail", "runtime error")
+        ]
+        assert result.success, "\n".join(failed) or result.exception
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query on the warehouse."""
+        with duckdb.connect(self.data_dir / "warehouse.duckdb") as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def make_project(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[], Project]]:
+    """Make projects with fresh data directories; the newest is the one dbt builds."""
+    with pytest.MonkeyPatch.context() as environment:
+
+        def make() -> Project:
+            data_dir = tmp_path_factory.mktemp("data")
+            environment.setenv("KITH_DATA_DIR", str(data_dir))
+            return Project(data_dir)
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def project(make_project: Callable[[], Project]) -> Project:
+    """One project for all tests of a module: a dbt start costs seconds."""
+    return make_project()
