@@ -1,0 +1,56 @@
+"""Files that survive a power cut, and locks between processes.
+
+A new name in a directory is durable only when the directory itself was fsynced; a lock
+is an flock, so it ends with the process that holds it, however that ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make the names inside `directory` durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directories(directory: Path) -> None:
+    """Create `directory` and its parents, each name durable in its own parent."""
+    if directory.is_dir():
+        return
+    make_directories(directory.parent)
+    directory.mkdir(exist_ok=True)
+    fsync_directory(directory.parent)
+
+
+def lock(path: Path) -> IO[str]:
+    """Lock this file for this process, waiting for its holder; close to release."""
+    file = path.open("a+")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return _signed(file)
+
+
+def try_lock(path: Path) -> IO[str] | None:
+    """Lock this file for this process, or None while another one holds it."""
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return _signed(file)
+
+
+def _signed(file: IO[str]) -> IO[str]:
+    """Leave the holder's process id in the file, for the error message of others."""
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file

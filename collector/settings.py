@@ -1,0 +1,55 @@
+"""Settings of the collector, from `KITH_*` environment variables.
+
+Every one has a default that works on a fresh machine; `README.md` lists them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Seconds = Annotated[float, Field(gt=0)]
+Bytes = Annotated[int, Field(gt=0)]
+
+
+class CollectorSettings(BaseSettings):
+    """Where the collector listens, where it keeps its log, and what it accepts."""
+
+    model_config = SettingsConfigDict(env_prefix="KITH_")
+
+    data_dir: Path = Path("data")
+    sources: Path = Path("collector/sources.yml")
+    collector_host: str = "127.0.0.1"
+    collector_port: Annotated[int, Field(ge=0, le=65535)] = 8010
+    collector_workers: Annotated[int, Field(ge=1)] = 1
+
+    max_event_bytes: Bytes = 32_768
+    max_batch_bytes: Bytes = 512_000
+    max_batch_events: Annotated[int, Field(gt=0)] = 2_500
+    body_seconds: Seconds = 30.0
+    """A request body that takes longer than this to arrive is refused with 408."""
+
+    segment_seconds: Seconds = 5.0
+    """A log segment is sealed, and so can be landed, at this age..."""
+    segment_bytes: Bytes = 64_000_000
+    """... or at this size on disk, whichever comes first."""
+    pending_bytes: Bytes = 64_000_000
+    """Events that wait for their fsync; above it new ones are answered 429."""
+
+    @property
+    def log_dir(self) -> Path:
+        """The durable log: one sub-directory per worker."""
+        return self.data_dir / "log"
+
+    @property
+    def raw_dir(self) -> Path:
+        """The raw datasets."""
+        return self.data_dir / "raw"
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Generated secrets of a development machine, readable by their owner only."""
+        return self.data_dir / "secrets"

@@ -1,0 +1,152 @@
+"""The wire protocol of Segment-compatible clients: a request becomes raw events.
+
+What real clients send is wider than the documentation: the content type says nothing
+(browsers send JSON as text/plain, some SDKs gzip it as a form), the write key is in the
+Authorization header, in the body, or in both, and a batch may carry `context` and
+`integrations` that belong to each of its events.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from collector.errors import Refused
+
+BATCH = "batch"
+ROUTES: Mapping[str, str] = {
+    **{f"/v1/{name}": name for name in ("identify", "track", "page", "screen")},
+    **{f"/v1/{name}": name for name in ("group", "alias")},
+    "/v1/batch": BATCH,
+}
+"""Path → the event type it carries, or `BATCH`."""
+
+_INHERITED = ("context", "integrations")
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client sent, decoded: the raw events and what they have in common."""
+
+    events: list[Any]
+    route: str
+    sent_at: Any
+    write_key: str | None
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether the events came as a batch, so that one may fail alone."""
+        return self.route == BATCH
+
+
+def inflate(body: bytes, encoding: str, *, limit: int) -> bytes:
+    """Undo the request's content encoding; never yields more than `limit` bytes."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding != "gzip":
+        raise Refused(
+            415,
+            "unsupported_encoding",
+            "The body's Content-Encoding must be gzip or identity.",
+        )
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        plain = inflater.decompress(body, limit + 1)
+    except zlib.error:
+        raise Refused(400, "invalid_encoding", "The body is not valid gzip.") from None
+    if len(plain) > limit:
+        raise too_large(limit)
+    if not inflater.eof or inflater.unused_data:
+        raise Refused(400, "invalid_encoding", "The body is not exactly one gzip file.")
+    return plain
+
+
+def too_large(limit: int) -> Refused:
+    """The refusal of a body that is larger than `limit` bytes."""
+    return Refused(
+        413, "payload_too_large", f"The body may have at most {limit} bytes here."
+    )
+
+
+def parse(body: bytes, route: str) -> Request:
+    """Decode a request body; raises `Refused` when it is no event or batch at all."""
+    document = _load_object(body)
+    sent_at = document.get("sentAt")
+    write_key = document.pop("writeKey", None)
+    key = write_key if isinstance(write_key, str) else None
+    if route != BATCH:
+        return Request([document], route, sent_at, key)
+    events = document.get("batch")
+    if not isinstance(events, list):
+        raise Refused(
+            400, "batch_not_list", "The body needs a field `batch` that is a list."
+        )
+    if not events:
+        raise Refused(400, "empty_batch", "The batch holds no events.")
+    inherited = {name: document[name] for name in _INHERITED if document.get(name)}
+    if inherited:
+        events = [_inherit(event, inherited) for event in events]
+    return Request(events, route, sent_at, key)
+
+
+def header_key(authorization: str | None) -> str | None:
+    """The write key of a Basic `Authorization` header: its user name.
+
+    A missing colon is tolerated, as some clients leave it out. Raises `Refused` when
+    the header is there but unreadable.
+    """
+    if authorization is None:
+        return None
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise unknown_key()
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise unknown_key() from None
+    return decoded.partition(":")[0]
+
+
+def unknown_key() -> Refused:
+    """The one answer to a missing, malformed or wrong write key."""
+    return Refused(
+        401,
+        "invalid_write_key",
+        "Send the write key of an enabled source: as the user name of Basic "
+        "authentication or as `writeKey` in the body.",
+    )
+
+
+def _load_object(body: bytes) -> dict[str, Any]:
+    if not body:
+        raise Refused(400, "empty_body", "The request has no body.")
+    try:
+        document = orjson.loads(body.removeprefix(_BOM))
+    except orjson.JSONDecodeError as error:
+        hint = " It looks like gzip without `Content-Encoding: gzip`."
+        detail = hint if body.startswith(b"\x1f\x8b") else f" {error}."
+        raise Refused(400, "invalid_json", f"The body is not JSON.{detail}") from None
+    if not isinstance(document, dict):
+        raise Refused(400, "not_an_object", "The body must be one JSON object.")
+    return document
+
+
+def _inherit(event: Any, inherited: Mapping[str, Any]) -> Any:
+    """The event with what its batch says of all: its own fields win."""
+    if not isinstance(event, dict):
+        return event
+    merged = dict(event)
+    for name, common in inherited.items():
+        own = event.get(name)
+        if own is None:
+            merged[name] = common
+        elif isinstance(own, dict) and isinstance(common, dict):
+            merged[name] = {**common, **own}
+    return merged
