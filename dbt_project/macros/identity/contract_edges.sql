@@ -1,0 +1,147 @@
+{#- Connected components by contraction, in plain SQL.
+
+    Every node points at its smallest smaller neighbour; pointers are followed two steps;
+    the edges are rewritten to what their ends point at, and those within one node go.
+    When a round leaves more than two thirds of the edges (long sorted chains only move
+    along), the next round follows every pointer to its end. Pointers lead to smaller
+    nodes only, so that the last one standing is the smallest of its component, whatever
+    the order of rows. Returns a work table (node_id, cluster_id). -#}
+{% macro contract_edges(edges) %}
+    {%- set maximum_rounds = 64 -%}
+    {%- set state = namespace(edges=none, left=0, jump_to_end=false, pointers=[]) -%}
+    {%- set state.edges = create_work_table('contracted_0',
+        'select distinct greatest(left_id, right_id) as high, '
+        ~ 'least(left_id, right_id) as low from ' ~ edges ~ ' where left_id <> right_id'
+    ) -%}
+    {%- set state.left = count_rows(state.edges) -%}
+    {%- for round in range(1, maximum_rounds + 1) if state.left -%}
+        {%- do state.pointers.append(
+            point_to_smaller(state.edges, round, state.jump_to_end)
+        ) -%}
+        {%- set contracted = create_work_table(
+            'contracted_' ~ round, rewritten_edges(state.edges, state.pointers[-1])
+        ) -%}
+        {%- do drop_work_table(state.edges) -%}
+        {%- set before = state.left -%}
+        {%- set state.edges = contracted -%}
+        {%- set state.left = count_rows(contracted) -%}
+        {%- set state.jump_to_end = 3 * state.left > 2 * before -%}
+    {%- endfor -%}
+    {%- if state.left -%}
+        {%- do exceptions.raise_compiler_error(
+            this ~ ': ' ~ state.left ~ ' edges are left after ' ~ maximum_rounds
+            ~ ' rounds. Every round removes edges, so their ids must be broken: '
+            ~ 'look for nulls and for values that are not of type bigint.'
+        ) -%}
+    {%- endif -%}
+    {{- return(composed_pointers(state.pointers)) -}}
+{% endmacro %}
+
+
+{% macro point_to_smaller(edges, round, jump_to_end) %}
+    {%- set state = namespace(step=0, moving=true) -%}
+    {%- set state.pointers = create_work_table(
+        'pointers_' ~ round ~ '_0',
+        'with hooked as (select high as node_id, min(low) as cluster_id from ' ~ edges
+        ~ ' group by high), '
+        ~ 'followed as (' ~ follow_pointers('hooked') ~ ') '
+        ~ follow_pointers('followed')
+    ) -%}
+    {%- if jump_to_end -%}
+        {%- set state.pointers = follow_to_end(state.pointers, 'pointers_' ~ round) -%}
+    {%- endif -%}
+    {{- return(state.pointers) -}}
+{% endmacro %}
+
+
+{#- Follows pointers (node_id, cluster_id, and other columns that stay) until none of
+    them leads to a node that points on; each step doubles the distance. -#}
+{% macro follow_to_end(pointers, name, extra_columns=[]) %}
+    {%- set state = namespace(pointers=pointers, moving=true) -%}
+    {%- for step in range(1, 65) if state.moving -%}
+        {%- set on = 'select count(*) from ' ~ state.pointers ~ ' as here inner join '
+            ~ state.pointers ~ ' as there on here.cluster_id = there.node_id '
+            ~ 'where there.cluster_id <> here.cluster_id' -%}
+        {%- set state.moving = single_value(on) > 0 -%}
+        {%- if state.moving -%}
+            {%- set followed = create_work_table(
+                name ~ '_' ~ step, follow_pointers(state.pointers, extra_columns)
+            ) -%}
+            {%- do drop_work_table(state.pointers) -%}
+            {%- set state.pointers = followed -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{- return(state.pointers) -}}
+{% endmacro %}
+
+
+{% macro follow_pointers(pointers, extra_columns=[]) %}
+    {%- set columns = [] -%}
+    {%- for column in extra_columns -%}
+        {%- do columns.append('here.' ~ column ~ ', ') -%}
+    {%- endfor -%}
+    {{- return(
+        'select here.node_id, ' ~ columns | join('')
+        ~ 'coalesce(there.cluster_id, here.cluster_id) as cluster_id '
+        ~ 'from ' ~ pointers ~ ' as here '
+        ~ 'left join ' ~ pointers ~ ' as there on here.cluster_id = there.node_id'
+    ) -}}
+{% endmacro %}
+
+
+{#- The edges between what their ends point at, without those that became loops. -#}
+{% macro rewritten_edges(edges, pointers) %}
+    {{- return(
+        'with moved as (select '
+        ~ 'coalesce(high_pointers.cluster_id, edges.high) as left_id, '
+        ~ 'coalesce(low_pointers.cluster_id, edges.low) as right_id '
+        ~ 'from ' ~ edges ~ ' as edges '
+        ~ 'left join ' ~ pointers ~ ' as high_pointers '
+        ~ 'on edges.high = high_pointers.node_id '
+        ~ 'left join ' ~ pointers ~ ' as low_pointers '
+        ~ 'on edges.low = low_pointers.node_id) '
+        ~ 'select distinct greatest(left_id, right_id) as high, '
+        ~ 'least(left_id, right_id) as low from moved where left_id <> right_id'
+    ) -}}
+{% endmacro %}
+
+
+{#- The pointers of all rounds, each followed through the later ones, and the smallest
+    nodes, which point at themselves. -#}
+{% macro composed_pointers(rounds) %}
+    {%- if not rounds -%}
+        {{- return(create_work_table('components',
+            'select cast(0 as bigint) as node_id, cast(0 as bigint) as cluster_id '
+            ~ 'where false'
+        )) -}}
+    {%- endif -%}
+    {%- set state = namespace(composed=rounds[-1]) -%}
+    {%- for pointers in rounds[:-1] | reverse -%}
+        {%- set composed = create_work_table('composed_' ~ loop.index,
+            'select earlier.node_id, '
+            ~ 'coalesce(later.cluster_id, earlier.cluster_id) as cluster_id '
+            ~ 'from ' ~ pointers ~ ' as earlier '
+            ~ 'left join ' ~ state.composed ~ ' as later '
+            ~ 'on earlier.cluster_id = later.node_id '
+            ~ 'union all select node_id, cluster_id from ' ~ state.composed
+        ) -%}
+        {%- do drop_work_table(pointers) -%}
+        {%- do drop_work_table(state.composed) -%}
+        {%- set state.composed = composed -%}
+    {%- endfor -%}
+    {{- return(create_work_table('components',
+        'select node_id, cluster_id from ' ~ state.composed
+        ~ ' union all select distinct cluster_id as node_id, cluster_id from '
+        ~ state.composed
+    )) -}}
+{% endmacro %}
+
+
+{% macro count_rows(relation) %}
+    {{- return(single_value('select count(*) from ' ~ relation)) -}}
+{% endmacro %}
+
+
+{% macro single_value(sql) %}
+    {{- return(run_query(sql).columns[0].values()[0] | int) -}}
+{% endmacro %}
