@@ -49,7 +49,6 @@ def answer(
     port: int, *, token: str = "", path: str = "/v1/profiles/email/ada@example.com"
 ) -> http.client.HTTPResponse:
     """The answer of the server on `port`; waits for the server to be there."""
-    headers = {"Authorization": f"Bearer {token}"}
     deadline = time.monotonic() + 20
     while True:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
