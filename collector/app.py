@@ -20,7 +20,7 @@ import orjson
 import structlog
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # re-export
 
-from collector import wire
+from collector import logs, wire
 from collector.errors import LogBroken, LogFull, Refused, Unacceptable
 from collector.log import Log, claim_stream, recover
 from collector.settings import CollectorSettings
@@ -29,6 +29,7 @@ from collector.validate import MAX_DEPTH, Event, Reception, validate
 
 RETRY_SECONDS = 5
 PREVIEW_BYTES = 2_048
+DISCARDED_BYTES = 8_000_000
 REFUSED_ALONE = frozenset({"no_user_anon_id", "too_deep"})
 """An event sent alone is refused for these; in a batch it goes to quarantine."""
 
@@ -56,6 +57,7 @@ class Quarantined(msgspec.Struct, kw_only=True):
 
 def create() -> Collector:
     """The application, set up from the environment; called in each worker."""
+    logs.configure()
     settings = CollectorSettings()
     sources = load_sources(settings.sources, environ=os.environ)
     return Collector(settings, sources)
@@ -227,22 +229,34 @@ def _pruned(value: Any, levels: int) -> Any:
 async def _read_body(
     scope: Scope, protocol: HTTPProtocol, limit: int, seconds: float
 ) -> bytes:
-    """The whole body; refuses what is too large or too slow without reading on."""
-    declared = scope.headers.get("content-length")
-    if declared is not None and int(declared) > limit:
-        raise wire.too_large(limit)
+    """The whole body; one that is too large or too slow is refused.
+
+    What exceeds the limit is read on and thrown away, up to `DISCARDED_BYTES`: a client
+    that is cut off while it writes sees a broken connection, not the 413, and retries.
+    """
+    declared = _declared_length(scope)
     body = bytearray()
+    size = 0
     try:
         async with asyncio.timeout(seconds):
             async for chunk in protocol:
-                body += chunk
-                if len(body) > limit:
-                    raise wire.too_large(limit)
+                size += len(chunk)
+                if size <= limit:
+                    body += chunk
+                elif size > DISCARDED_BYTES:
+                    break
     except TimeoutError:
         raise Refused(408, "body_timeout", "The body took too long.") from None
-    if declared is not None and len(body) != int(declared):
+    if size > limit:
+        raise wire.too_large(limit)
+    if declared is not None and size != declared:
         raise Refused(400, "incomplete_body", "The body ended early.")
     return bytes(body)
+
+
+def _declared_length(scope: Scope) -> int | None:
+    declared = scope.headers.get("content-length")
+    return int(declared) if declared is not None and declared.isdecimal() else None
 
 
 def _require_method(scope: Scope, method: str) -> None:

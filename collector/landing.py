@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 
+from collector import logs
 from collector.datasets import DATASETS, EVENTS, QUARANTINE, TIMESTAMP, Dataset
 from collector.files import fsync_directory, lock, make_directories, try_lock
 from collector.log import SEALED, read_frames, recover
@@ -80,7 +81,6 @@ def run_landing(settings: CollectorSettings) -> None:
             continue
         if report.segments:
             logger.info("landed", segments=report.segments, rows=report.rows)
-    land(log_dir, raw_dir)
 
 
 def write_file(
@@ -211,4 +211,5 @@ _COLUMNS = {"dataset": "VARCHAR"} | {
 
 
 if __name__ == "__main__":
+    logs.configure()
     run_landing(CollectorSettings())

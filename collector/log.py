@@ -177,11 +177,16 @@ class _Segments:
         )
 
     def seal(self) -> None:
-        """Give the open segment its final name; it is complete and synced already."""
-        if self._file is None or self._broken:
+        """Give the open segment its final name; it is complete and synced already.
+
+        A broken one keeps its name: only `recover` may say how much of it is whole.
+        """
+        if self._file is None:
             return
         self._file.close()
         self._file = None
+        if self._broken:
+            return
         if self._size:
             self._path.rename(self._path.with_suffix(SEALED))
         else:

@@ -8,10 +8,11 @@ import sys
 
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 from granian.server import MPServer
 
 from collector.files import make_directories, try_lock
-from collector.landing import ensure_datasets
+from collector.landing import ensure_datasets, land
 from collector.settings import CollectorSettings
 from collector.sources import load_sources
 
@@ -43,6 +44,7 @@ def serve() -> None:
         finally:
             landing.terminate()
             landing.wait()
+            land(settings.log_dir, settings.raw_dir)
 
 
 def _http_server(settings: CollectorSettings) -> MPServer:
@@ -58,5 +60,6 @@ def _http_server(settings: CollectorSettings) -> MPServer:
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        log_level=LogLevels.warning,
         log_access=False,
     )

@@ -38,6 +38,7 @@ _COLUMNS = frozenset(
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+_EXACT = 2**53  # above it a JSON number may already have lost digits
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC) + MAX_SKEW
 
@@ -187,7 +188,7 @@ def _identifier(raw: dict[str, Any], field: str, code: str) -> str | None:
     value = raw.get(field)
     if value is None:
         return None
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
