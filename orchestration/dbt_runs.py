@@ -1,0 +1,188 @@
+"""Runs dbt in this process and tells what became of each node.
+
+dbt takes seconds to import, so that happens inside functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["ok", "warn", "error", "skipped"]
+
+_STATUS: dict[str, Status] = {
+    "success": "ok",
+    "pass": "ok",
+    "no-op": "ok",
+    "warn": "warn",
+    "skipped": "skipped",
+}
+
+ARTIFACTS = ("manifest.json", "run_results.json")
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of one model, test or other node of the dbt project.
+
+    `number` counts the finished nodes of the run, `total` all that were selected.
+    """
+
+    unique_id: str
+    name: str
+    kind: str
+    path: str
+    status: Status
+    message: str
+    seconds: float
+    number: int
+    total: int
+
+
+@dataclass(frozen=True)
+class DbtRun:
+    """What one dbt command did; `problem` is why it could not start."""
+
+    succeeded: bool
+    nodes: tuple[NodeResult, ...]
+    problem: str
+
+
+def run_dbt(
+    arguments: list[str],
+    *,
+    data_dir: Path,
+    project_dir: Path,
+    on_start: Callable[[], None] | None = None,
+    on_node: Callable[[NodeResult], None] | None = None,
+) -> DbtRun:
+    """Run one dbt command on `project_dir`, quietly, with its state below `data_dir`.
+
+    `on_start` is called before the first node runs, `on_node` after each one, both in
+    threads of dbt but never two at a time. The artifacts appear in `dbt/target` whole.
+    """
+    from dbt.cli.main import dbtRunner
+
+    progress = _Progress(on_start=on_start, on_node=on_node)
+    started = time.time()
+    # Each command has its own directory, so that a parse may happen during a build.
+    work = data_dir / "dbt" / arguments[0]
+    with _environment(KITH_DATA_DIR=str(data_dir.resolve())):
+        outcome = dbtRunner(callbacks=[progress]).invoke(
+            [
+                *arguments,
+                *("--project-dir", str(project_dir)),
+                *("--profiles-dir", str(project_dir)),
+                *("--target-path", str(work.resolve())),
+                *("--log-path", str((data_dir / "dbt" / "logs").resolve())),
+                *("--log-level", "none", "--log-level-file", "info"),
+            ]
+        )
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
+    if progress.error is not None:
+        raise progress.error
+    _install(work, data_dir / "dbt" / "target", built_at=started)
+    problem = "" if outcome.exception is None else str(outcome.exception).strip()
+    nodes = tuple(_with_files(progress.nodes, outcome.result))
+    return DbtRun(outcome.success, nodes, problem)
+
+
+class _Progress:
+    """Turns dbt's events into calls of `on_start` and `on_node`."""
+
+    def __init__(
+        self,
+        *,
+        on_start: Callable[[], None] | None,
+        on_node: Callable[[NodeResult], None] | None,
+    ) -> None:
+        self._on_start = on_start
+        self._on_node = on_node
+        self._lock = threading.Lock()
+        self._total = 0
+        self.nodes: dict[str, NodeResult] = {}
+        self.error: Exception | None = None
+
+    def __call__(self, event: Any) -> None:
+        # dbt keeps what a callback raises to itself; here it is kept for the caller.
+        try:
+            with self._lock:
+                self._receive(event)
+        except Exception as error:  # noqa: BLE001 (raised again after the run)
+            self.error = self.error or error
+
+    def _receive(self, event: Any) -> None:
+        match event.info.name:
+            case "ConcurrencyLine":
+                self._total = event.data.node_count
+                if self._on_start is not None:
+                    self._on_start()
+            case "NodeFinished":
+                self._finish(event.data)
+
+    def _finish(self, data: Any) -> None:
+        node, result = data.node_info, data.run_result
+        if node.unique_id in self.nodes:  # a skipped node is told of twice
+            return
+        finished = NodeResult(
+            unique_id=node.unique_id,
+            name=node.node_name,
+            kind=node.resource_type,
+            path=node.node_path,
+            status=_STATUS.get(str(result.status).lower(), "error"),
+            message=str(result.message).strip(),
+            seconds=result.execution_time,
+            number=len(self.nodes) + 1,
+            total=self._total,
+        )
+        self.nodes[node.unique_id] = finished
+        if self._on_node is not None:
+            self._on_node(finished)
+
+
+def _with_files(nodes: dict[str, NodeResult], result: Any) -> Iterator[NodeResult]:
+    """The nodes, each with the file it stands in; events know only a part of it."""
+    files = {
+        one.node.unique_id: one.node.original_file_path
+        for one in getattr(result, "results", ())
+    }
+    for unique_id, node in nodes.items():
+        yield replace(node, path=files.get(unique_id, node.path))
+
+
+def _install(work: Path, target: Path, *, built_at: float) -> None:
+    """Put the artifacts where they are read, each at once.
+
+    The manifest gets the time of the run's start: what was edited since is not in it.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ARTIFACTS:
+        made = work / name
+        if not made.exists() or made.stat().st_mtime < built_at:
+            continue
+        copy = target / f".{name}.{os.getpid()}"
+        shutil.copyfile(made, copy)
+        os.utime(copy, (built_at, built_at))
+        copy.replace(target / name)
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

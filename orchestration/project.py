@@ -1,0 +1,156 @@
+"""This checkout: where its parts are, and the build that ties them together."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from collector.landing import LandingReport, land
+from orchestration.dbt_runs import DbtRun, NodeResult, run_dbt
+from orchestration.warehouse import (
+    NotGreen,
+    WarehouseBusy,
+    end_of_build,
+    publish_warehouse,
+    start_of_build,
+    unproven,
+    warehouse_lock,
+)
+from profiles.published import PublishError
+
+ROOT = Path(__file__).resolve().parent.parent
+DBT_PROJECT = ROOT / "dbt_project"
+SOURCES = ROOT / "collector" / "sources.yml"
+DESTINATIONS = ROOT / "activations" / "destinations.yml"
+
+# What dbt parses; data and caches beside it do not make a manifest stale.
+_PARSED = {".sql", ".yml", ".yaml", ".md", ".csv"}
+
+
+class BuildError(Exception):
+    """The build is not green; nothing was published. `nodes` are the ones to mend."""
+
+    def __init__(self, message: str, *, nodes: tuple[NodeResult, ...] = ()) -> None:
+        super().__init__(message)
+        self.nodes = nodes
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a green build did."""
+
+    landed: LandingReport
+    nodes: tuple[NodeResult, ...]
+    seconds: float
+    published: Path
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many nodes there are by status."""
+        counts = dict.fromkeys(("ok", "warn", "error", "skipped"), 0)
+        for node in self.nodes:
+            counts[node.status] += 1
+        return counts
+
+
+def build(
+    data_dir: Path,
+    *,
+    select: str | None = None,
+    full_refresh: bool = False,
+    on_node: Callable[[NodeResult], None] | None = None,
+    on_wait: Callable[[str], None] | None = None,
+    project_dir: Path = DBT_PROJECT,
+) -> BuildReport:
+    """Land what the collector holds, build the warehouse, and publish it when green.
+
+    `select` is a dbt selection, for example `vip_customers+`. Raises `BuildError` when
+    anything fails; the published database then stays as it is.
+    """
+    started = time.monotonic()
+    try:
+        with warehouse_lock(data_dir, on_wait=on_wait):
+            landed = land(data_dir / "log", data_dir / "raw")
+            run = _build_models(
+                data_dir,
+                project_dir=project_dir,
+                select=select,
+                full_refresh=full_refresh,
+                on_node=on_node,
+            )
+            published = publish_warehouse(data_dir)
+    except (NotGreen, PublishError, WarehouseBusy) as error:
+        raise BuildError(str(error)) from error
+    return BuildReport(landed, run.nodes, time.monotonic() - started, published)
+
+
+def prepare_manifest(data_dir: Path, *, project_dir: Path = DBT_PROJECT) -> Path:
+    """The dbt manifest, parsed anew only when the project has changed since."""
+    manifest = data_dir / "dbt" / "target" / "manifest.json"
+    if _is_fresh(manifest, project_dir):
+        return manifest
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "dbt" / "parse.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_fresh(manifest, project_dir):
+            run = run_dbt(["parse"], data_dir=data_dir, project_dir=project_dir)
+            if not run.succeeded:
+                raise BuildError(f"dbt cannot read {project_dir}:\n{run.problem}")
+    return manifest
+
+
+def _build_models(
+    data_dir: Path,
+    *,
+    project_dir: Path,
+    select: str | None,
+    full_refresh: bool,
+    on_node: Callable[[NodeResult], None] | None,
+) -> DbtRun:
+    arguments = ["build"]
+    if select is not None:
+        arguments += ["--select", select]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    before = unproven(data_dir)
+    run = run_dbt(
+        arguments,
+        data_dir=data_dir,
+        project_dir=project_dir,
+        on_start=lambda: start_of_build(data_dir),
+        on_node=on_node,
+    )
+    if run.problem:
+        raise BuildError(f"dbt could not build; nothing was published.\n{run.problem}")
+    outcomes = {node.unique_id: node.status in ("ok", "warn") for node in run.nodes}
+    end_of_build(data_dir, outcomes, before=before, of_everything=select is None)
+    if not run.succeeded:
+        raise _failure(run.nodes)
+    return run
+
+
+def _failure(nodes: tuple[NodeResult, ...]) -> BuildError:
+    failed = tuple(node for node in nodes if node.status == "error")
+    skipped = sum(node.status == "skipped" for node in nodes)
+    lines = ["The build failed; nothing was published."]
+    for node in failed:
+        message = "\n    ".join(node.message.splitlines())
+        lines.append(f"- {node.kind} {node.name} ({node.path}):\n    {message}")
+    if skipped:
+        lines.append(f"{skipped} more were skipped, because they need the ones above.")
+    return BuildError("\n".join(lines), nodes=failed)
+
+
+def _is_fresh(manifest: Path, project_dir: Path) -> bool:
+    if not manifest.exists():
+        return False
+    parsed_at = manifest.stat().st_mtime
+    # A directory changes when a file in it comes or goes.
+    return all(
+        path.stat().st_mtime < parsed_at
+        for path in (project_dir, *project_dir.rglob("*"))
+        if path.is_dir() or path.suffix in _PARSED
+    )
