@@ -107,7 +107,8 @@
 
 
 {#- The pointers of all rounds, each followed through the later ones, and the smallest
-    nodes, which point at themselves. -#}
+    nodes, which point at themselves. Two steps may end at a node that points on, so a
+    node can have pointers in several rounds; the earliest leads through the others. -#}
 {% macro composed_pointers(rounds) %}
     {%- if not rounds -%}
         {{- return(create_work_table('components',
@@ -123,7 +124,10 @@
             ~ 'from ' ~ pointers ~ ' as earlier '
             ~ 'left join ' ~ state.composed ~ ' as later '
             ~ 'on earlier.cluster_id = later.node_id '
-            ~ 'union all select node_id, cluster_id from ' ~ state.composed
+            ~ 'union all select later.node_id, later.cluster_id '
+            ~ 'from ' ~ state.composed ~ ' as later '
+            ~ 'left join ' ~ pointers ~ ' as earlier on later.node_id = earlier.node_id '
+            ~ 'where earlier.node_id is null'
         ) -%}
         {%- do drop_work_table(pointers) -%}
         {%- do drop_work_table(state.composed) -%}

@@ -85,6 +85,9 @@
     {%- for type, limit in limits.items() -%}
         {%- do cases.append(' when ' ~ string_literal(type) | trim ~ ' then ' ~ limit) -%}
     {%- endfor -%}
+    {%- if not cases -%}
+        {{- return('cast(null as bigint)') -}}
+    {%- endif -%}
     {{- return('case node_type' ~ cases | join('') ~ ' end') -}}
 {% endmacro %}
 
