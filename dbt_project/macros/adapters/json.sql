@@ -1,6 +1,6 @@
 {#-
-    JSON held as text. A path is a list of keys from the root (`['address', 'city']`) or
-    one key; keys may contain any character.
+    JSON held as text. A path leads from the root through keys: `'address.city'`, or as a
+    list where a key may itself contain a dot: `['address.city']`.
 -#}
 
 {#- The value at a path as text: strings without their quotes, null for JSON null. -#}
@@ -58,8 +58,8 @@
 {%- endmacro -%}
 
 
-{#- A path as a quoted JSONPath literal: ['a', 'b'] becomes '$."a"."b"'. -#}
+{#- A path as a quoted JSONPath literal: 'a.b' becomes '$."a"."b"'. -#}
 {%- macro json_path(path) -%}
-    {%- set keys = [path] if path is string else path -%}
+    {%- set keys = path.split('.') if path is string else path -%}
     {{ string_literal('$."' ~ keys | join('"."') ~ '"') }}
 {%- endmacro -%}

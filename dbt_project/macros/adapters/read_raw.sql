@@ -41,18 +41,25 @@
 
 {#- A raw source without rows: the columns and types that its yml declares. -#}
 {%- macro empty_source(dataset) -%}
-    {%- set source = (
-        graph.sources.values()
-        | selectattr('source_name', 'equalto', 'raw')
-        | selectattr('name', 'equalto', dataset)
-        | first
-    ) -%}
     (
         select
-            {%- for column in source.columns.values() %}
+            {%- for column in raw_source(dataset).columns.values() %}
             cast(null as {{ column.data_type }}) as {{ adapter.quote(column.name) }}
             {{- ',' if not loop.last }}
             {%- endfor %}
         where 1 = 0
     )
+{%- endmacro -%}
+
+
+{#- A raw dataset as its yml describes it. -#}
+{%- macro raw_source(dataset) -%}
+    {{
+        return(
+            graph.sources.values()
+            | selectattr('source_name', 'equalto', 'raw')
+            | selectattr('name', 'equalto', dataset)
+            | first
+        )
+    }}
 {%- endmacro -%}

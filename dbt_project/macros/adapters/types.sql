@@ -14,16 +14,6 @@
 {%- endmacro -%}
 
 
-{#- Whether the pattern is found anywhere in the text, as `pattern` in JSON Schema. -#}
-{%- macro matches_pattern(expression, pattern) -%}
-    {{ adapter.dispatch('matches_pattern')(expression, pattern) }}
-{%- endmacro -%}
-
-{%- macro duckdb__matches_pattern(expression, pattern) -%}
-    regexp_matches({{ expression }}, {{ pattern }})
-{%- endmacro -%}
-
-
 {#- A literal list of texts; none becomes a null of that type. -#}
 {%- macro text_list(values) -%}
     {{ adapter.dispatch('text_list')(values) }}

@@ -1,0 +1,10 @@
+{{ config(incremental_strategy='append', full_refresh=false) }}
+
+-- dbt only makes this table; each audience appends its own changes when it is built.
+select
+    cast(null as varchar) as audience,
+    cast(null as varchar) as profile_id,
+    cast(null as varchar) as change,
+    cast(null as {{ timestamp_type() }}) as at,
+    cast(null as varchar) as reason
+where 1 = 0

@@ -1,0 +1,5 @@
+select profile_id
+from {{ ref('profiles') }}
+where
+    has_marketing_consent
+    and email is not null

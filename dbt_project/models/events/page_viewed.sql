@@ -1,0 +1,10 @@
+select
+    {{ event_columns() }},
+    name as page_name,
+    {{ property('path') }} as path,
+    {{ property('url') }} as url,
+    {{ property('title') }} as title,
+    {{ property('referrer') }} as referrer,
+    {{ property('search') }} as search
+from {{ ref('events') }}
+where type = 'page' and is_compliant

@@ -1,0 +1,5 @@
+select
+    {{ event_columns() }},
+    {{ property('method') }} as method
+from {{ ref('events') }}
+where event = 'Signed In' and is_compliant
