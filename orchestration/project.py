@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +30,19 @@ DESTINATIONS = ROOT / "activations" / "destinations.yml"
 
 # What dbt parses; data and caches beside it do not make a manifest stale.
 _PARSED = {".sql", ".yml", ".yaml", ".md", ".csv"}
+
+
+def data_dir() -> Path:
+    """Where all runtime state is: `KITH_DATA_DIR`, else `data` in this checkout."""
+    return Path(os.environ.get("KITH_DATA_DIR") or ROOT / "data").resolve()
+
+
+def prepare_dagster_home(data_dir: Path) -> Path:
+    """Dagster's own directory, with this project's settings for its instance."""
+    home = data_dir / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOT / "orchestration" / "dagster.yaml", home / "dagster.yaml")
+    return home
 
 
 class BuildError(Exception):

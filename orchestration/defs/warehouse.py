@@ -1,0 +1,147 @@
+"""From the collector's log to the published database: raw datasets, models, publish."""
+
+# No `from __future__ import annotations`: Dagster reads the types of what it calls.
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DbtCliInvocation,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
+
+from collector.datasets import EVENTS, QUARANTINE, SYNC_LOG
+from collector.landing import land
+from orchestration.project import DBT_PROJECT, data_dir, prepare_manifest
+from orchestration.warehouse import (
+    end_of_build,
+    publish_warehouse,
+    start_of_build,
+    unproven,
+    warehouse_lock,
+)
+
+POOL = "warehouse"
+PUBLISHED = dg.AssetKey("published")
+
+
+class FolderTranslator(DagsterDbtTranslator):
+    """A model's folder is its schema, its asset group, and the prefix of its key."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """`[schema, name]`; a source is `[source, table]`."""
+        props = dbt_resource_props
+        if props["resource_type"] == "source":
+            return dg.AssetKey([props["source_name"], props["name"]])
+        return dg.AssetKey([props["schema"], props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The folder; `fqn` is project, folders, name."""
+        if dbt_resource_props["resource_type"] == "source":
+            return str(dbt_resource_props["source_name"])
+        return str(dbt_resource_props["fqn"][1])
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            ["raw", EVENTS.name],
+            description="Every event that the collector accepted, as Parquet.",
+            kinds={"parquet"},
+        ),
+        dg.AssetSpec(
+            ["raw", QUARANTINE.name],
+            description="Every event that the collector could not store, and why.",
+            kinds={"parquet"},
+        ),
+    ],
+    group_name="raw",
+)
+def landing() -> Iterator[dg.MaterializeResult[None]]:
+    """Land the collector's sealed log segments."""
+    report = land(data_dir() / "log", data_dir() / "raw")
+    for dataset in (EVENTS, QUARANTINE):
+        yield dg.MaterializeResult(
+            asset_key=["raw", dataset.name],
+            metadata={
+                "landed_rows": report.rows.get(dataset.name, 0),
+                "segments": report.segments,
+                "damaged": [str(path) for path in report.damaged],
+            },
+        )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The assets up to the published database."""
+    sync_log = dg.AssetSpec(
+        ["raw", SYNC_LOG.name],
+        group_name="raw",
+        description="The outcome of every row that was sent, appended by deliveries.",
+        kinds={"parquet"},
+    )
+    models = _models(prepare_manifest(data_dir()))
+    return dg.Definitions(assets=[landing, sync_log, models, _published(models)])
+
+
+def _models(manifest: Path) -> dg.AssetsDefinition:
+    @dbt_assets(
+        manifest=manifest,
+        project=DbtProject(DBT_PROJECT, target_path=manifest.parent),
+        dagster_dbt_translator=FolderTranslator(),
+        name="models",
+        pool=POOL,
+    )
+    def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        work = data_dir() / "dbt" / "dagster"
+        with warehouse_lock(data_dir(), on_wait=context.log.info):
+            before = unproven(data_dir())
+            start_of_build(data_dir())
+            (work / "run_results.json").unlink(missing_ok=True)
+            run = dbt.cli(["build"], context=context, target_path=work)
+            try:
+                yield from run.stream()
+            finally:
+                _note_outcomes(run, before, of_everything=not context.is_subset)
+
+    return models
+
+
+def _note_outcomes(
+    run: DbtCliInvocation, before: frozenset[str], *, of_everything: bool
+) -> None:
+    """Tell the warehouse what the run proved; one that was cut off proved nothing."""
+    if not (run.target_path / "run_results.json").exists():
+        return
+    results = run.get_artifact("run_results.json")["results"]
+    outcomes = {
+        result["unique_id"]: result["status"] in ("success", "pass", "warn", "no-op")
+        for result in results
+    }
+    end_of_build(data_dir(), outcomes, before=before, of_everything=of_everything)
+
+
+def _published(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=PUBLISHED,
+        deps=list(models.keys),
+        group_name="published",
+        pool=POOL,
+        kinds={"duckdb"},
+        description="The database that people and services read; swapped atomically.",
+    )
+    def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        with warehouse_lock(data_dir(), on_wait=context.log.info):
+            current = publish_warehouse(data_dir())
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(current),
+                "bytes": current.stat().st_size,
+            }
+        )
+
+    return published
