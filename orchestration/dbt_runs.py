@@ -6,6 +6,7 @@ dbt takes seconds to import, so that happens inside functions.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import threading
@@ -85,6 +86,7 @@ def run_dbt(
                 *("--log-level", "none", "--log-level-file", "info"),
             ]
         )
+    _close_log()
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     if progress.error is not None:
@@ -172,6 +174,14 @@ def _install(work: Path, target: Path, *, built_at: float) -> None:
         shutil.copyfile(made, copy)
         os.utime(copy, (built_at, built_at))
         copy.replace(target / name)
+
+
+def _close_log() -> None:
+    """Close dbt's log file, which dbt leaves open until its next run."""
+    log = logging.getLogger("file_log")
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()
 
 
 @contextlib.contextmanager

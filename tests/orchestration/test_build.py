@@ -1,0 +1,207 @@
+"""A build publishes what is proven, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestration.dbt_runs import NodeResult
+from orchestration.project import BuildError, build, prepare_manifest
+from orchestration.warehouse import (
+    NotGreen,
+    WarehouseBusy,
+    publish_warehouse,
+    unproven,
+    warehouse_lock,
+)
+from profiles.published import CURRENT, connect
+
+PROJECT = {
+    "dbt_project.yml": """
+name: shop
+profile: shop
+flags: {send_anonymous_usage_stats: false}
+""",
+    "profiles.yml": """
+shop:
+  target: duckdb
+  outputs:
+    duckdb:
+      type: duckdb
+      path: "{{ env_var('KITH_DATA_DIR') }}/warehouse.duckdb"
+      threads: 2
+""",
+    "models/numbers.sql": "select 1 as number",
+    "models/doubled.sql": "select 2 * number as number from {{ ref('numbers') }}",
+    "models/other.sql": "select 7 as number",
+    "models/schema.yml": """
+models:
+  - name: numbers
+    columns: [{name: number, data_tests: [not_null]}]
+""",
+}
+NODES = 4
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A dbt project of three models and a test."""
+    directory = tmp_path / "dbt_project"
+    (directory / "models").mkdir(parents=True)
+    for name, text in PROJECT.items():
+        (directory / name).write_text(text)
+    return directory
+
+
+def published_number(data_dir: Path) -> int:
+    with connect(data_dir / "published") as connection:
+        row = connection.execute("select number from doubled").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_green_build_is_published(project: Path, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    seen: list[NodeResult] = []
+    report = build(data_dir, project_dir=project, on_node=seen.append)
+    assert report.counts == {"ok": NODES, "warn": 0, "error": 0, "skipped": 0}
+    assert [(node.number, node.total) for node in seen] == [
+        (number, NODES) for number in range(1, NODES + 1)
+    ]
+    assert {node.path for node in report.nodes if node.kind == "test"} == {
+        "models/schema.yml"
+    }
+    assert report.published == data_dir / "published" / CURRENT
+    assert published_number(data_dir) == 2
+    assert (data_dir / "dbt" / "target" / "manifest.json").exists()
+    assert (data_dir / "raw" / "events").is_dir()
+    assert not {"target", "logs"} & {entry.name for entry in project.iterdir()}
+
+
+def test_a_failed_build_is_not_published_until_it_is_mended(
+    project: Path, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    build(data_dir, project_dir=project)
+    (project / "models/numbers.sql").write_text("select cast(null as int) as number")
+    with pytest.raises(BuildError) as caught:
+        build(data_dir, project_dir=project)
+    message = str(caught.value)
+    assert "nothing was published" in message
+    assert "- test not_null_numbers_number (models/schema.yml):" in message
+    assert "1 more were skipped" in message
+    assert [node.kind for node in caught.value.nodes] == ["test"]
+    assert published_number(data_dir) == 2
+
+    # The table that failed its test is in the warehouse; a green build of another
+    # model must not carry it out.
+    with pytest.raises(BuildError, match="not_null_numbers_number"):
+        build(data_dir, project_dir=project, select="other")
+    assert published_number(data_dir) == 2
+
+    (project / "models/numbers.sql").write_text("select 5 as number")
+    build(data_dir, project_dir=project, select="numbers+")
+    assert published_number(data_dir) == 10
+
+
+def test_a_project_that_dbt_cannot_read_is_explained(
+    project: Path, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    build(data_dir, project_dir=project)
+    (project / "models/broken.sql").write_text("select * from {{ ref('nowhere') }}")
+    with pytest.raises(BuildError, match="nowhere"):
+        build(data_dir, project_dir=project)
+    with pytest.raises(BuildError, match="nowhere"):
+        prepare_manifest(data_dir, project_dir=project)
+    assert not unproven(data_dir), "nothing ran, so what was proven still is"
+
+
+def test_a_selection_on_a_new_data_directory_needs_everything_first(
+    project: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BuildError, match=r"Run `\./kith build`"):
+        build(tmp_path / "data", project_dir=project, select="other")
+
+
+def test_a_build_that_was_killed_is_not_published(
+    project: Path, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    build(data_dir, project_dir=project)
+    (project / "models/numbers.sql").write_text(
+        "select sum(length(md5(cast(i as varchar)))) as number "
+        "from range(100000000000) as a(i)"
+    )
+    (project / "models/other.sql").write_text("select 8 as number")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from orchestration.project import build\n"
+        "build(Path(sys.argv[1]), project_dir=Path(sys.argv[2]), "
+        "on_node=lambda node: print(node.name, flush=True))"
+    )
+    command = [sys.executable, "-c", script, str(data_dir), str(project)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "."}
+    ) as building:
+        assert building.stdout is not None
+        assert building.stdout.readline() == b"other\n"
+        building.send_signal(signal.SIGKILL)
+    with warehouse_lock(data_dir), pytest.raises(NotGreen, match="interrupted"):
+        publish_warehouse(data_dir)
+    assert published_number(data_dir) == 2
+
+
+def test_builds_do_not_overlap(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from orchestration.warehouse import warehouse_lock\n"
+        "with warehouse_lock(Path(sys.argv[1])):\n"
+        "    print(flush=True); time.sleep(float(sys.argv[2]))"
+    )
+
+    def hold(seconds: float) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", script, str(tmp_path), str(seconds)]
+        environment = {**os.environ, "PYTHONPATH": "."}
+        holder = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        return holder
+
+    with hold(60) as holder:
+        with (
+            pytest.raises(WarehouseBusy, match=f"process {holder.pid}"),
+            warehouse_lock(tmp_path, seconds=0.2),
+        ):
+            pass
+        holder.kill()
+    messages: list[str] = []
+    with hold(0.5) as holder, warehouse_lock(tmp_path, on_wait=messages.append):
+        assert holder.wait() == 0
+    assert messages == [f"Waiting for another build (process {holder.pid}) to finish."]
+
+
+def test_the_manifest_is_parsed_only_after_a_change(
+    project: Path, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    manifest = prepare_manifest(data_dir, project_dir=project)
+    first = manifest.stat().st_mtime_ns
+    started = time.monotonic()
+    prepare_manifest(data_dir, project_dir=project)
+    assert manifest.stat().st_mtime_ns == first
+    assert time.monotonic() - started < 0.5
+
+    (project / "models/new.sql").write_text("select 1 as number")
+    prepare_manifest(data_dir, project_dir=project)
+    assert "model.shop.new" in manifest.read_text()
+
+    (project / "models/new.sql").unlink()
+    prepare_manifest(data_dir, project_dir=project)
+    assert "model.shop.new" not in manifest.read_text()
