@@ -91,8 +91,9 @@ class Project:
                 str(PROJECT_DIR),
                 "--profiles-dir",
                 str(PROJECT_DIR),
-                "--log-path",
-                str(self.data_dir / "logs"),
+                # dbt never closes the log file of one project when the next one starts.
+                "--log-level-file",
+                "none",
                 "--quiet",
             ]
         )

@@ -1,6 +1,7 @@
 select
     {{ event_columns() }},
     name as page_name,
+    category,
     {{ property('path') }} as path,
     {{ property('url') }} as url,
     {{ property('title') }} as title,

@@ -31,8 +31,8 @@ select
     events.dt as received_on,
     count(*) as event_count,
     count(*) - count(flawed.message_id) as compliant_count,
-    coalesce(sum(flawed.is_blocked), 0) as blocked_count,
-    coalesce(sum(flawed.violation_count), 0) as violation_count,
+    cast(coalesce(sum(flawed.is_blocked), 0) as bigint) as blocked_count,
+    cast(coalesce(sum(flawed.violation_count), 0) as bigint) as violation_count,
     cast(count(*) - count(flawed.message_id) as double) / count(*) as compliant_share
 from events
 left join flawed

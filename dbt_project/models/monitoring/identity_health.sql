@@ -26,7 +26,7 @@ per_profile as (
 
 select
     per_profile.identifier_type,
-    sum(per_profile.identifier_count) as identifier_count,
+    cast(sum(per_profile.identifier_count) as bigint) as identifier_count,
     count(*) as profile_count,
     cast(count(*) as double) / max(profile_count.total) as profile_share,
     max(per_profile.identifier_count) as most_per_profile,
