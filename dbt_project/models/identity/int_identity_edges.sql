@@ -46,7 +46,15 @@ select
     strongest.identifier_type as left_type,
     linked.identifier_type as right_type,
     first_links.received_at,
-    first_links.message_id
+    first_links.message_id,
+    (
+        strongest.first_seen_at = first_links.received_at
+        and strongest.first_message_id = first_links.message_id
+    ) as is_left_new,
+    (
+        linked.first_seen_at = first_links.received_at
+        and linked.first_message_id = first_links.message_id
+    ) as is_right_new
 from first_links
 inner join identifiers as strongest
     on first_links.strongest_identifier_id = strongest.identifier_id
