@@ -1,0 +1,207 @@
+"""Answers: what a destination's answer says of each row.
+
+What no rule of the manifest covers means: 2xx delivered; 401 and 403 stop the sync; so
+do redirects, and 404, 405, 410 or 501 at an address that is the same for every record;
+any other 4xx refuses the batch. What may pass is tried again by the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from activations.client import Answer
+from activations.connectors import Outcome
+from activations.errors import AuthenticationError, DestinationRefused
+from activations.manifest import Items, Operation, ResponseRule
+from activations.rendering import Entry
+from activations.syncs import Sync
+from activations.templates import Renderer, TemplateError
+
+_WRONG_ADDRESS = frozenset({404, 405, 410, 501})
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A batch was refused as a whole; which record is to blame is not known yet."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an answer says: of some rows, of the batch, or nothing (`untold`)."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    untold: tuple[Entry, ...] = ()
+    refusal: Refusal | None = None
+
+
+def may_pass(sync: Sync, operation: Operation) -> Callable[[Answer], bool]:
+    """Tells of an answer whether the manifest says to try again."""
+
+    def tell(answer: Answer) -> bool:
+        rule = _rule(sync, operation, answer)
+        return rule is not None and rule.outcome == "retry"
+
+    return tell
+
+
+def read_answer(
+    sync: Sync, operation: Operation, entries: Sequence[Entry], answer: Answer
+) -> Verdict:
+    """What became of the rows; raises where the answer stops the whole sync."""
+    rule = _rule(sync, operation, answer)
+    status = answer.status
+    code, message = str(status), answer.text[:500] or f"answer {status}"
+    if rule is not None:
+        context = _answer_context(sync, answer)
+        code = str(_tolerant(rule.renderer("code"), context) or code)
+        message = str(_tolerant(rule.renderer("message"), context) or message)
+        if rule.outcome == "partial":
+            return _read_items(rule, entries, answer, context)
+        if rule.outcome == "succeeded":
+            return Verdict(outcomes=_all(entries, answer))
+        if rule.outcome == "rejected":
+            return Verdict(refusal=Refusal(code=code, message=message))
+    elif 200 <= status < 300:
+        return Verdict(outcomes=_all(entries, answer))
+    message = sync.account.redact(message)
+    if status in (401, 403):
+        raise AuthenticationError(
+            f"{sync.account.name} does not accept the credential ({status}): {message}"
+        )
+    if 300 <= status < 400:
+        raise DestinationRefused(
+            f"{sync.account.name} answers {status}, a redirect to {answer.location}; "
+            "redirects are not followed. Set the final address."
+        )
+    is_wrong_address = status in _WRONG_ADDRESS and operation.has_one_address
+    if is_wrong_address or rule is not None or status < 200:
+        raise DestinationRefused(f"{sync.account.name} answers {status}: {message}")
+    return Verdict(refusal=Refusal(code=code, message=message))
+
+
+def _rule(sync: Sync, operation: Operation, answer: Answer) -> ResponseRule | None:
+    context = _answer_context(sync, answer)
+    for rule in operation.responses:
+        when = rule.renderer("when")
+        if rule.covers(answer.status) and (when is None or _tolerant(when, context)):
+            return rule
+    return None
+
+
+def _read_items(
+    rule: ResponseRule,
+    entries: Sequence[Entry],
+    answer: Answer,
+    context: dict[str, Any],
+) -> Verdict:
+    """Match what the answer says of single records to the rows that were sent."""
+    told: dict[str, Outcome] = {}
+    # What names no record of this batch; it can only be used where there is but one.
+    strays: list[Callable[[Entry], Outcome]] = []
+    for part, make in ((rule.accepted, _accepted), (rule.rejected, _rejected)):
+        for item in _items(part, context):
+            outcome = make(part, item, answer)
+            matched = list(_matches(part, item, entries))
+            told |= {entry.row.key: outcome(entry) for entry in matched}
+            if not matched:
+                strays.append(outcome)
+    untold = [entry for entry in entries if entry.row.key not in told]
+    if len(entries) == 1 and untold:
+        if rule.accepted is None or strays:
+            outcome = strays[-1] if strays else _success(answer)
+            return Verdict(outcomes=(outcome(entries[0]),))
+        return Verdict(outcomes=(_unanswered(entries[0], answer),))
+    if rule.accepted is None and not strays:
+        return Verdict(outcomes=(*told.values(), *_all(untold, answer)))
+    return Verdict(outcomes=tuple(told.values()), untold=tuple(untold))
+
+
+def _items(part: Items | None, context: dict[str, Any]) -> list[dict[str, Any]]:
+    """The contexts of the items that `part` finds in the answer."""
+    found = _value(part, "items", context)
+    return [{**context, "item": i} for i in found] if isinstance(found, list) else []
+
+
+def _matches(
+    part: Items | None, item: dict[str, Any], entries: Sequence[Entry]
+) -> Iterator[Entry]:
+    """The entries that an item of the answer speaks of."""
+    index = _value(part, "index", item)
+    if type(index) is int and 0 <= index < len(entries):
+        yield entries[index]
+    keys = _value(part, "key", item)
+    named = keys if isinstance(keys, list) else [keys]
+    wanted = {str(key) for key in named if key is not None}
+    yield from (entry for entry in entries if entry.row.key in wanted)
+
+
+def _accepted(
+    part: Items | None, item: dict[str, Any], answer: Answer
+) -> Callable[[Entry], Outcome]:
+    return _success(answer, ref=_value(part, "ref", item))
+
+
+def _rejected(
+    part: Items | None, item: dict[str, Any], answer: Answer
+) -> Callable[[Entry], Outcome]:
+    code = _value(part, "code", item)
+    message = _value(part, "message", item)
+    return lambda entry: Outcome(
+        row=entry.row,
+        outcome="rejected",
+        code=str(code or answer.status),
+        message=str(message or f"answer {answer.status}"),
+        attempts=answer.attempts,
+        request_ms=answer.request_ms,
+    )
+
+
+def _success(answer: Answer, *, ref: Any = None) -> Callable[[Entry], Outcome]:
+    return lambda entry: Outcome(
+        row=entry.row,
+        outcome="succeeded",
+        code=str(answer.status),
+        # An update may not repeat the identifier that the insert gave.
+        ref=str(ref) if ref is not None else entry.row.ref,
+        attempts=answer.attempts,
+        request_ms=answer.request_ms,
+    )
+
+
+def _all(entries: Sequence[Entry], answer: Answer) -> tuple[Outcome, ...]:
+    return tuple(map(_success(answer), entries))
+
+
+def _unanswered(entry: Entry, answer: Answer) -> Outcome:
+    return Outcome(
+        row=entry.row,
+        outcome="failed",
+        code="no_result",
+        message=f"The answer {answer.status} does not say what became of the record.",
+        attempts=answer.attempts,
+        request_ms=answer.request_ms,
+    )
+
+
+def _value(part: Items | None, name: str, context: dict[str, Any]) -> Any:
+    return None if part is None else _tolerant(part.renderer(name), context)
+
+
+def _tolerant(render: Renderer | None, context: dict[str, Any]) -> Any:
+    """A value from an answer; None where the destination left it out."""
+    if render is None:
+        return None
+    try:
+        return render(context)
+    except TemplateError:
+        return None
+
+
+def _answer_context(sync: Sync, answer: Answer) -> dict[str, Any]:
+    settings = sync.account.settings
+    return {"settings": settings, "status": answer.status, "response": answer.data}

@@ -1,0 +1,284 @@
+"""The one HTTP client: guarded, bounded and patient. Nothing else uses httpx.
+
+A request goes to addresses that `egress` allows, follows no redirect, obeys no proxy
+variable, and reads at most one megabyte of answer. What may pass (time-outs, resets,
+429, 5xx) is tried again: after the time that `Retry-After` names, else after growing,
+jittered waits. While one request waits for `Retry-After`, so do the account's others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any
+
+import httpcore
+import httpx
+import stamina
+import stamina.instrumentation
+from aiolimiter import AsyncLimiter
+
+from activations.egress import GuardedBackend, check_url
+from activations.errors import ConfigError, DestinationUnavailable, EgressDenied
+
+MAX_ANSWER_BYTES = 1_000_000
+_PASSING = frozenset({408, 423, 425, 429})
+_RESERVED_HEADERS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "te", "upgrade"}
+)
+
+# By default stamina reports a retry through structlog, which writes to standard
+# output, where commands print their results.
+stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How long a request is tried: attempts, waits, and seconds in all.
+
+    An answer of 429 uses up time, not attempts.
+    """
+
+    attempts: int = 6
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    longest_retry_after: float = 3600.0
+    seconds: float = 900.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """An HTTP request, ready to be sent any number of times."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, after how many attempts; `data` is the JSON, if it is that."""
+
+    status: int
+    data: Any = None
+    text: str = ""
+    attempts: int = 1
+    request_ms: float = 0.0
+    location: str | None = None
+
+
+class _TryAgain(Exception):
+    """One attempt failed in a way that may pass."""
+
+    def __init__(self, reason: str, *, code: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.wait = wait
+
+
+class Client:
+    """Sends the requests of one account, within its rate; one event loop, one use."""
+
+    def __init__(
+        self,
+        *,
+        private_network: bool = False,
+        rate: tuple[int, float] | None = None,
+        request_seconds: float = 30.0,
+        retry: Retry | None = None,
+    ) -> None:
+        self._private_network = private_network
+        self._seconds = request_seconds
+        self._retry = retry or Retry()
+        self._limiter = AsyncLimiter(*rate) if rate else contextlib.nullcontext()
+        self._paused_until = 0.0
+        self._http = httpx.AsyncClient(
+            transport=_GuardedTransport(private_network=private_network),
+            timeout=httpx.Timeout(request_seconds),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Client:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.__aexit__(kind, error, traceback)
+
+    async def send(
+        self, call: Call, *, again: Callable[[Answer], bool] = lambda answer: False
+    ) -> Answer:
+        """The answer to `call`, once there is one that no further try would change.
+
+        `again` says of an answer that would otherwise stand that it may pass.
+        """
+        check_call(call, private_network=self._private_network)
+        patience = _Patience(self._retry)
+        attempts = 0
+        try:
+            async for attempt in stamina.retry_context(
+                on=patience,
+                attempts=None,
+                timeout=self._retry.seconds,
+                wait_initial=self._retry.first_wait,
+                wait_max=self._retry.longest_wait,
+                wait_jitter=self._retry.first_wait,
+            ):
+                with attempt:
+                    attempts += 1
+                    answer = await self._attempt(call, attempts, again)
+        except _TryAgain as error:
+            raise DestinationUnavailable(
+                f"{error} (attempts: {attempts})", attempts=attempts, code=error.code
+            ) from error
+        return answer
+
+    async def _attempt(
+        self, call: Call, number: int, again: Callable[[Answer], bool]
+    ) -> Answer:
+        while (pause := self._paused_until - time.monotonic()) > 0:
+            if pause > self._retry.seconds:
+                raise _TryAgain(f"asked to wait {pause:.0f} s", code="429", wait=pause)
+            await asyncio.sleep(pause)
+        async with self._limiter:
+            started = time.monotonic()
+            try:
+                async with asyncio.timeout(self._seconds):
+                    response, body = await self._exchange(call)
+            except (TimeoutError, httpx.TimeoutException):
+                reason = f"no answer within {self._seconds:g} s"
+                raise _TryAgain(reason, code="timeout") from None
+            except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+                raise ConfigError(f"The request cannot be sent: {error}") from error
+            except httpx.TransportError as error:
+                reason = f"no answer: {type(error).__name__} {error}".rstrip()
+                raise _TryAgain(reason, code="connection") from None
+        elapsed = (time.monotonic() - started) * 1000
+        text = body.decode("utf-8", errors="replace")
+        answer = Answer(
+            status=response.status_code,
+            data=_json(body),
+            text=text,
+            attempts=number,
+            request_ms=elapsed,
+            location=response.headers.get("location"),
+        )
+        status = answer.status
+        if status in _PASSING or (status >= 500 and status != 501) or again(answer):
+            wait = retry_after(response.headers.get("retry-after"), now=_now())
+            if wait is not None:
+                wait = min(wait, self._retry.longest_retry_after)
+                self._paused_until = max(self._paused_until, time.monotonic() + wait)
+            raise _TryAgain(f"answer {status}", code=str(status), wait=wait)
+        return answer
+
+    async def _exchange(self, call: Call) -> tuple[httpx.Response, bytes]:
+        """One request and its answer's bytes, as they came: nothing is inflated."""
+        headers = {"accept-encoding": "identity", **call.headers}
+        async with self._http.stream(
+            call.method, call.url, headers=headers, content=call.body
+        ) as response:
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise DestinationUnavailable(
+                        f"the answer ({response.status_code}) is longer than "
+                        f"{MAX_ANSWER_BYTES:,} bytes",
+                        code="answer_too_long",
+                    )
+            return response, bytes(body)
+
+
+class _Patience:
+    """Decides after a failed attempt whether, and after what wait, another follows."""
+
+    def __init__(self, retry: Retry) -> None:
+        self._retry = retry
+        self._failures = 0
+        self._end = time.monotonic() + retry.seconds
+
+    def __call__(self, error: Exception) -> bool | float:
+        if not isinstance(error, _TryAgain):
+            return False
+        if error.code != "429":
+            self._failures += 1
+            if self._failures >= self._retry.attempts:
+                return False
+        if error.wait is None:
+            return True
+        # A wait beyond the end would only be followed by giving up.
+        return error.wait if time.monotonic() + error.wait <= self._end else False
+
+
+class _GuardedTransport(httpx.AsyncHTTPTransport):
+    """httpx's transport over connections that `GuardedBackend` opens."""
+
+    def __init__(self, *, private_network: bool) -> None:
+        super().__init__(trust_env=False)
+        # httpx has no argument for the network backend, and pinning the private
+        # attribute's name is checked by every test that sends something.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            network_backend=GuardedBackend(private_network=private_network),
+            max_connections=64,
+        )
+
+
+def check_call(call: Call, *, private_network: bool) -> None:
+    """Refuse a URL or header that no request may have."""
+    try:
+        url = httpx.URL(call.url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise EgressDenied(f"'{call.url}' is not a URL: {error}") from error
+    if url.userinfo or not url.host:
+        raise EgressDenied(
+            f"'{url.copy_with(userinfo=b'')}' needs a host, and no user or password."
+        )
+    port = url.port or (443 if url.scheme == "https" else 80)
+    check_url(url.scheme, url.host, port, private_network=private_network)
+    for name, value in call.headers.items():
+        if name.lower() in _RESERVED_HEADERS:
+            raise ConfigError(f"The header '{name}' is set by the client itself.")
+        if any(mark in name + value for mark in "\r\n\0"):
+            raise ConfigError(f"The header '{name}' contains a line break.")
+
+
+def retry_after(value: str | None, *, now: datetime) -> float | None:
+    """The seconds that a `Retry-After` header asks for, given as number or date."""
+    if value is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(int(value)))
+    try:
+        date = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - now).total_seconds())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,75 @@
+"""Connectors: what a manifest cannot say, as one Python function each.
+
+A connector is a module of this folder with a function `deliver`. It is given a batch
+and the account's settings, makes the destination hold it, and gives back an outcome
+for each row: only when the effect is durable. It may be called again with rows that it
+has already written. An exception that is not `RecordRejected` marks the whole batch as
+failed, to be planned again.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Planned = Literal["insert", "update", "delete"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A planned row: the record that a key shall have (None where it is deleted).
+
+    `ref` is the identifier that the destination gave it. `idempotency_key` stays the
+    same until the row is known to be delivered. `is_retry` is true where the last
+    attempt at this key failed.
+    """
+
+    operation: Planned
+    key: str
+    fingerprint: str
+    record: Mapping[str, Any] | None
+    ref: str | None = None
+    idempotency_key: str = ""
+    is_retry: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one sync, in the order of the plan. Each key stands once."""
+
+    sync: str
+    key: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a row."""
+
+    row: Row
+    outcome: Literal["succeeded", "rejected", "failed", "held"]
+    code: str | None = None
+    message: str | None = None
+    ref: str | None = None
+    attempts: int = 0
+    request_ms: float | None = None
+
+
+Connector = Callable[[Batch, Mapping[str, Any]], Iterable[Outcome]]
+
+
+def connector_names() -> tuple[str, ...]:
+    """The connectors there are: the modules of this folder."""
+    files = Path(__file__).parent.glob("*.py")
+    return tuple(sorted(f.stem for f in files if f.stem != "__init__"))
+
+
+def load_connector(name: str) -> Connector:
+    """The function of the connector `name`."""
+    module = importlib.import_module(f"activations.connectors.{name}")
+    deliver: Connector = module.deliver
+    return deliver

@@ -1,0 +1,197 @@
+"""Delivery: sends what is planned and notes what became of every row.
+
+A few requests are under way at once; each key stands in one of them, so its order is
+kept. A batch that is refused as a whole is halved until the culprit is alone. What
+stops the sync lets the requests under way end, and leaves the rest planned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from activations.answers import may_pass, read_answer
+from activations.client import Answer, Client, Retry
+from activations.connectors import Batch, Outcome, Row, load_connector
+from activations.errors import DestinationUnavailable, RecordRejected
+from activations.manifest import Operation
+from activations.plan import Plan
+from activations.rendering import Entry, make_call, make_entry
+from activations.sync_log import SyncLog
+from activations.syncs import Sync
+
+CONNECTOR_ROWS = 50_000
+_FLUSH_CHECK_SECONDS = 0.5
+
+
+def deliver(plan: Plan, log: SyncLog, *, retry: Retry | None = None) -> None:
+    """Send every row of the plan; the outcomes are in `log`, durably, in any case.
+
+    Raises what stopped the sync before its end.
+    """
+    try:
+        if plan.sync.action.connector is not None:
+            _deliver_by_connector(plan, log, plan.sync.action.connector)
+        else:
+            asyncio.run(_deliver_by_http(plan, log, retry))
+    finally:
+        log.flush()
+
+
+def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
+    connector = load_connector(name)
+    rows = plan.rows()
+    while chunk := tuple(islice(rows, CONNECTOR_ROWS)):
+        batch = Batch(
+            sync=plan.sync.name, key=plan.sync.key, columns=plan.columns, rows=chunk
+        )
+        untold = {row.key: row for row in chunk}
+        try:
+            for outcome in connector(batch, plan.sync.account.settings):
+                untold.pop(outcome.row.key, None)
+                log.add(outcome)
+        except OSError as error:
+            for row in untold.values():
+                log.add(_failed(row, DestinationUnavailable(str(error))))
+            raise DestinationUnavailable(str(error)) from error
+        for row in untold.values():
+            message = f"The connector '{name}' does not say what became of it."
+            log.add(_failed(row, DestinationUnavailable(message, code="no_result")))
+        log.flush()
+
+
+async def _deliver_by_http(plan: Plan, log: SyncLog, retry: Retry | None) -> None:
+    account = plan.sync.account
+    requester = account.manifest.requester
+    assert requester is not None, "operations have one"  # noqa: S101 - tells mypy
+    rate = requester.rate_limit
+    async with Client(
+        private_network=account.private_network,
+        rate=(rate.requests, rate.seconds) if rate else None,
+        request_seconds=requester.timeout_seconds,
+        retry=retry,
+    ) as client:
+        sender = _Sender(plan.sync, log, client)
+        flusher = asyncio.create_task(_flush_now_and_then(log))
+        try:
+            await sender.send_all(plan.rows(), in_flight=requester.in_flight)
+        finally:
+            flusher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await flusher
+
+
+async def _flush_now_and_then(log: SyncLog) -> None:
+    """Keep outcomes from waiting long for their flush while requests wait longer."""
+    while True:
+        await asyncio.sleep(_FLUSH_CHECK_SECONDS)
+        log.flush_if_due()
+
+
+class _Sender:
+    """Sends the rows of one run over HTTP."""
+
+    def __init__(self, sync: Sync, log: SyncLog, client: Client) -> None:
+        self._sync = sync
+        self._log = log
+        self._client = client
+
+    async def send_all(self, rows: Iterable[Row], *, in_flight: int) -> None:
+        """Send batch after batch, a few at once, until the end or the first stop."""
+        under_way: set[asyncio.Task[None]] = set()
+        ended: set[asyncio.Task[None]] = set()
+        try:
+            for operation, batch in self._batches(rows):
+                under_way.add(asyncio.create_task(self._send(operation, batch)))
+                # Let the new request start before the next batch is rendered.
+                await asyncio.sleep(0)
+                if len(under_way) >= in_flight:
+                    ended, under_way = await asyncio.wait(
+                        under_way, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if any(task.exception() for task in ended):
+                        break
+        finally:
+            if under_way:
+                more, _ = await asyncio.wait(under_way)
+                ended |= more
+        for task in ended:
+            task.result()
+
+    def _batches(self, rows: Iterable[Row]) -> Iterator[tuple[Operation, list[Entry]]]:
+        """Group rows by operation, number and bytes, in order.
+
+        A row whose last attempt failed goes alone: if it is what made its batch fail,
+        it no longer takes others with it.
+        """
+        batch: list[Entry] = []
+        size = 0
+        current: Operation | None = None
+        for row in rows:
+            operation = self._sync.action.operation(row.operation)
+            try:
+                entry = make_entry(self._sync, operation, row)
+            except RecordRejected as error:
+                self._reject(row, "not_sendable", str(error))
+                continue
+            is_full = len(batch) >= operation.batch_size or (
+                size + entry.size > operation.batch_bytes
+            )
+            alone = row.is_retry or (batch and batch[-1].row.is_retry)
+            if current and batch and (operation is not current or is_full or alone):
+                yield current, batch
+                batch, size = [], 0
+            current = operation
+            batch.append(entry)
+            size += entry.size + 1  # the comma between two entries
+        if current and batch:
+            yield current, batch
+
+    async def _send(self, operation: Operation, entries: Sequence[Entry]) -> None:
+        call = make_call(self._sync, operation, entries)
+        try:
+            answer = await self._client.send(
+                call, again=may_pass(self._sync, operation)
+            )
+        except DestinationUnavailable as error:
+            for entry in entries:
+                self._log.add(_failed(entry.row, error))
+            raise
+        verdict = read_answer(self._sync, operation, entries, answer)
+        for outcome in verdict.outcomes:
+            self._log.add(outcome)
+        if verdict.refusal is not None and len(entries) == 1:
+            code, message = verdict.refusal.code, verdict.refusal.message
+            self._reject(entries[0].row, code, message, answer)
+        elif verdict.refusal is not None:
+            middle = len(entries) // 2
+            await self._send(operation, entries[:middle])
+            await self._send(operation, entries[middle:])
+        for entry in verdict.untold:
+            await self._send(operation, [entry])
+
+    def _reject(
+        self, row: Row, code: str, message: str, answer: Answer | None = None
+    ) -> None:
+        self._log.add(
+            Outcome(
+                row=row,
+                outcome="rejected",
+                code=code,
+                message=message,
+                attempts=answer.attempts if answer else 0,
+                request_ms=answer.request_ms if answer else None,
+            )
+        )
+
+
+def _failed(row: Row, error: DestinationUnavailable) -> Outcome:
+    return Outcome(
+        row=row,
+        outcome="failed",
+        code=error.code,
+        message=str(error),
+        attempts=error.attempts,
+    )

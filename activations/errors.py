@@ -1,0 +1,65 @@
+"""What can go wrong, named by what happens next.
+
+* ActivationError
+  - ConfigError             fix a file; every problem at once    → nothing is sent
+    - EgressDenied          the address is not one to talk to    → the sync stops
+  - PayloadError            fix the sync's model (its key)       → nothing is sent
+  - SyncRunning             another run of the sync is under way → this run ends
+  - AuthenticationError     fix a credential                     → the sync stops
+  - DestinationRefused      fix the account's address or action  → the sync stops
+  - DestinationUnavailable  try later                            → the sync stops
+  - RecordRejected          this one record cannot be sent       → logged, others go on
+
+When a sync stops, what was delivered is logged and the rest stays planned.
+`RecordRejected` never leaves the delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ActivationError(Exception):
+    """The root of everything that this package raises on purpose."""
+
+
+class ConfigError(ActivationError):
+    """Something is wrong in a file; `problems` names each one with its place."""
+
+    def __init__(self, problems: Iterable[str] | str) -> None:
+        listed = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.problems = listed
+        super().__init__("\n".join(listed))
+
+
+class EgressDenied(ConfigError):
+    """The destination's address is private, local or otherwise not to be reached."""
+
+
+class PayloadError(ActivationError):
+    """The sync model has rows without a key, or several rows with the same one."""
+
+
+class SyncRunning(ActivationError):
+    """Another run of this sync holds its lock."""
+
+
+class AuthenticationError(ActivationError):
+    """The destination does not accept the account's credential (401, 403)."""
+
+
+class DestinationRefused(ActivationError):
+    """The destination answers, but not to requests of this shape or address."""
+
+
+class DestinationUnavailable(ActivationError):
+    """No usable answer after the last attempt: time-out, reset, 5xx, 429."""
+
+    def __init__(self, message: str, *, attempts: int = 1, code: str = "") -> None:
+        self.attempts = attempts
+        self.code = code or "unavailable"
+        super().__init__(message)
+
+
+class RecordRejected(ActivationError):
+    """This record cannot be sent, or the destination does not take it."""

@@ -1,0 +1,156 @@
+"""The `{{ … }}` of manifests and accounts: expressions that keep their type.
+
+A text that is one expression alone gives the expression's value, whatever it is: an
+object, a list, a number. Text around an expression makes a string. There are no
+statements, undefined names are errors, and a value is only ever a value: a record that
+contains `{{ … }}` stays that text. Jinja's sandbox does not bound work, so templates
+come from files of the repository only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import jinja2.meta
+import jinja2.sandbox
+
+Context = Mapping[str, Any]
+Renderer = Callable[[Context], Any]
+
+
+class TemplateError(ValueError):
+    """A template is malformed, or a value that it needs is missing."""
+
+
+class _Environment(jinja2.sandbox.SandboxedEnvironment):
+    """A sandbox in which `record.items` is the field `items`, never dict's method."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, Mapping):
+            return (
+                obj[attribute]
+                if attribute in obj
+                else self.undefined(f"there is no '{attribute}' here")
+            )
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, Mapping):
+            return (
+                obj[argument]
+                if argument in obj
+                else self.undefined(f"there is no '{argument}' here")
+            )
+        return super().getitem(obj, argument)
+
+
+def without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The object without its empty fields: a null is left out instead of sent."""
+    return {name: inner for name, inner in value.items() if inner is not None}
+
+
+def required(value: Any, message: str) -> Any:
+    """The value, or the record is refused with `message` where there is none."""
+    if value is None:
+        raise TemplateError(message)
+    return value
+
+
+def _text(value: Any) -> Any:
+    if value is None:
+        raise TemplateError("an empty value stands inside a text")
+    return value
+
+
+def _path_text(value: Any) -> str:
+    return quote(str(_text(value)), safe="")
+
+
+def _environment(finalize: Callable[[Any], Any]) -> _Environment:
+    environment = _Environment(
+        undefined=jinja2.StrictUndefined, finalize=finalize, autoescape=False
+    )
+    environment.globals.clear()
+    environment.filters["without_nulls"] = without_nulls
+    environment.filters["required"] = required
+    return environment
+
+
+_TEXT = _environment(_text)
+_PATH = _environment(_path_text)
+
+
+def compile_value(value: Any, *, names: Collection[str]) -> Renderer:
+    """Make a renderer of `value`: templates anywhere inside objects and lists work.
+
+    `names` are the variables that exist when it renders; another one is an error now.
+    """
+    if isinstance(value, str):
+        return _compile_text(value, names)
+    if isinstance(value, Mapping):
+        fields = {key: compile_value(item, names=names) for key, item in value.items()}
+        return lambda context: {key: field(context) for key, field in fields.items()}
+    if isinstance(value, list):
+        items = [compile_value(item, names=names) for item in value]
+        return lambda context: [item(context) for item in items]
+    return lambda context: value
+
+
+def compile_path(text: str, *, names: Collection[str]) -> Renderer:
+    """Make a renderer of a URL path: every value in it is percent-encoded."""
+    _tokens(text, names)
+    template = _PATH.from_string(text)
+    return lambda context: _rendered(text, lambda: template.render(context))
+
+
+def variables(text: str) -> set[str]:
+    """The names that a template uses."""
+    return set(jinja2.meta.find_undeclared_variables(_TEXT.parse(text)))
+
+
+def _compile_text(text: str, names: Collection[str]) -> Renderer:
+    tokens = _tokens(text, names)
+    kinds = [kind for kind, _ in tokens]
+    if "variable_begin" not in kinds:
+        return lambda context: text
+    if kinds.count("variable_begin") == 1 and "data" not in kinds:
+        source = "".join(value for _, value in tokens[1:-1])
+        expression = _TEXT.compile_expression(source, undefined_to_none=False)
+        return lambda context: _rendered(text, lambda: expression(**context))
+    template = _TEXT.from_string(text)
+    return lambda context: _rendered(text, lambda: template.render(context))
+
+
+def _tokens(text: str, names: Collection[str]) -> list[tuple[str, str]]:
+    """The tokens of `text` (blank text left out), once it is known to be a template."""
+    try:
+        tokens = [
+            (kind, value)
+            for _, kind, value in _TEXT.lex(text)
+            if kind != "data" or value.strip()
+        ]
+        used = jinja2.meta.find_undeclared_variables(_TEXT.parse(text))
+    except jinja2.TemplateError as error:
+        raise TemplateError(f"'{text}' is not a template: {error}") from error
+    if {"block_begin", "comment_begin"} & {kind for kind, _ in tokens}:
+        raise TemplateError(f"'{text}': only {{{{ expressions }}}} are possible here.")
+    unknown = sorted(used - set(names))
+    if unknown:
+        raise TemplateError(
+            f"'{text}' uses {', '.join(unknown)}. "
+            f"Names here: {', '.join(sorted(names)) or 'none'}."
+        )
+    return tokens
+
+
+def _rendered(text: str, render: Callable[[], Any]) -> Any:
+    try:
+        value = render()
+    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
+        raise TemplateError(f"'{text}': {str(error).rstrip('.')}.") from error
+    if isinstance(value, jinja2.Undefined):
+        raise TemplateError(f"'{text}': the value is not there.")
+    return value
