@@ -108,7 +108,7 @@ class _Progress:
     ) -> None:
         self._on_start = on_start
         self._on_node = on_node
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a callback may make dbt tell more
         self._total = 0
         self.nodes: dict[str, NodeResult] = {}
         self.error: Exception | None = None
@@ -127,6 +127,8 @@ class _Progress:
                 self._total = event.data.node_count
                 if self._on_start is not None:
                     self._on_start()
+            case "LogStartLine":  # counts the unit tests too, which come in later
+                self._total = max(self._total, event.data.total)
             case "NodeFinished":
                 self._finish(event.data)
 

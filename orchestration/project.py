@@ -37,6 +37,11 @@ def data_dir() -> Path:
     return Path(os.environ.get("KITH_DATA_DIR") or ROOT / "data").resolve()
 
 
+def destinations_file() -> Path:
+    """The accounts: `KITH_DESTINATIONS`, else the file in this checkout."""
+    return Path(os.environ.get("KITH_DESTINATIONS") or DESTINATIONS).resolve()
+
+
 def prepare_dagster_home(data_dir: Path) -> Path:
     """Dagster's own directory, with this project's settings for its instance."""
     home = data_dir / "dagster"

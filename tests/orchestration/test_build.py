@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -44,14 +43,19 @@ shop:
 models:
   - name: numbers
     columns: [{name: number, data_tests: [not_null]}]
+unit_tests:
+  - name: doubles
+    model: doubled
+    given: [{input: ref('numbers'), rows: [{number: 4}]}]
+    expect: {rows: [{number: 8}]}
 """,
 }
-NODES = 4
+NODES = 5
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A dbt project of three models and a test."""
+    """A dbt project of three models and two tests."""
     directory = tmp_path / "dbt_project"
     (directory / "models").mkdir(parents=True)
     for name, text in PROJECT.items():
@@ -95,7 +99,7 @@ def test_a_failed_build_is_not_published_until_it_is_mended(
     message = str(caught.value)
     assert "nothing was published" in message
     assert "- test not_null_numbers_number (models/schema.yml):" in message
-    assert "1 more were skipped" in message
+    assert "2 more were skipped" in message
     assert [node.kind for node in caught.value.nodes] == ["test"]
     assert published_number(data_dir) == 2
 
@@ -151,8 +155,9 @@ def test_a_build_that_was_killed_is_not_published(
         command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "."}
     ) as building:
         assert building.stdout is not None
-        assert building.stdout.readline() == b"other\n"
-        building.send_signal(signal.SIGKILL)
+        first_finished = building.stdout.readline()
+        building.kill()
+    assert first_finished == b"other\n"
     with warehouse_lock(data_dir), pytest.raises(NotGreen, match="interrupted"):
         publish_warehouse(data_dir)
     assert published_number(data_dir) == 2
