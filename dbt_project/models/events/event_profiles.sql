@@ -19,16 +19,16 @@ ranked as (
     select
         event_identifiers.source_id,
         event_identifiers.message_id,
-        profile_identifiers.profile_id,
+        holders.profile_id,
         row_number() over (
             partition by event_identifiers.source_id, event_identifiers.message_id
             order by event_identifiers.priority, event_identifiers.identifier_value
         ) as strength
     from event_identifiers
-    inner join profile_identifiers
+    inner join profile_identifiers as holders
         on
-            event_identifiers.identifier_type = profile_identifiers.identifier_type
-            and event_identifiers.identifier_value = profile_identifiers.identifier_value
+            event_identifiers.identifier_type = holders.identifier_type
+            and event_identifiers.identifier_value = holders.identifier_value
 
 )
 

@@ -25,8 +25,41 @@ blocked as (
 )
 
 select
-    stored_events.*,
+    ----------  ids
+    stored_events.source_id,
+    stored_events.message_id,
+    stored_events.user_id,
+    stored_events.anonymous_id,
+    stored_events.previous_id,
+    stored_events.group_id,
     event_profiles.profile_id,
+
+    ---------- what happened
+    stored_events.type,
+    stored_events.event,
+    stored_events.name,
+    stored_events.category,
+    stored_events.properties,
+    stored_events.traits,
+    stored_events.context,
+    stored_events.integrations,
+    stored_events.extra,
+
+    ---------- timestamps
+    stored_events.timestamp,
+    stored_events.original_timestamp,
+    stored_events.sent_at,
+    stored_events.received_at,
+
+    ---------- how it came
+    stored_events.ip,
+    stored_events.user_agent,
+    stored_events.library_name,
+    stored_events.library_version,
+    stored_events.flags,
+    stored_events.segment,
+    stored_events.position,
+    stored_events.dt,
     blocked.message_id is null as is_compliant
 from stored_events
 left join event_profiles

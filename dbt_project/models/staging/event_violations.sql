@@ -22,7 +22,10 @@ events as (
         type,
         received_at,
         case when type = 'track' then event else type end as event,
-        case when type in ('identify', 'group') then traits else properties end as payload
+        case
+            when type in ('identify', 'group') then traits
+            else properties
+        end as payload
     from stored_events
 
 ),
@@ -56,7 +59,11 @@ unplanned_events as (
 found_properties as (
 
     select
-        planned_events.*,
+        planned_events.source_id,
+        planned_events.message_id,
+        planned_events.type,
+        planned_events.event,
+        planned_events.received_at,
         found.key as property,
         found.value as found_value,
         found.type as found_type

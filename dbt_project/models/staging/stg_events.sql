@@ -15,7 +15,13 @@ new_arrivals as (
     select source.*
     from source
     {% if is_incremental() %}
-        left join (select distinct segment, dt from {{ this }}) as loaded
+        left join
+            (
+                select distinct
+                    segment,
+                    dt
+                from {{ this }}
+            ) as loaded
             on
                 source.segment = loaded.segment
                 and source.dt = loaded.dt

@@ -23,7 +23,8 @@ identifies as (
                     and {{ json_text('traits', 'marketing_consent') }} = 'true'
         end as has_marketing_consent,
         row_number() over (
-            partition by profile_id order by timestamp, received_at, source_id, message_id
+            partition by profile_id
+            order by timestamp, received_at, source_id, message_id
         ) as recency
     from events
     where type = 'identify' and profile_id is not null
