@@ -34,7 +34,7 @@ class CollectorSettings(BaseSettings):
 
     segment_seconds: Seconds = 5.0
     """A log segment is sealed, and so can be landed, at this age..."""
-    segment_bytes: Bytes = 64_000_000
+    segment_bytes: Bytes = 16_000_000
     """... or at this size on disk, whichever comes first."""
     pending_bytes: Bytes = 64_000_000
     """Events that wait for their fsync; above it new ones are answered 429."""

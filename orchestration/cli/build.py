@@ -1,0 +1,99 @@
+"""`kith build`: from raw facts to the published database."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from orchestration.cli.output import err, out, print_json
+
+if TYPE_CHECKING:
+    from orchestration.dbt_runs import NodeResult
+    from orchestration.project import BuildReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(build)
+
+
+def build(
+    select: Annotated[
+        str | None,
+        typer.Option(help="Build only these models, as in dbt: `vip_customers+`."),
+    ] = None,
+    full_refresh: Annotated[
+        bool,
+        typer.Option(
+            "--full-refresh", help="Rebuild incremental models from raw facts."
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON object.")
+    ] = False,
+) -> None:
+    """Build, test and publish the warehouse.
+
+    Lands collected events first, then runs all models and their tests. Nothing is
+    published when a model or a test fails; readers keep the last good build.
+    """
+    from profiles.settings import ProfilesSettings
+
+    report = build_with_progress(
+        ProfilesSettings().data_dir, select=select, full_refresh=full_refresh
+    )
+    counts = report.counts
+    if as_json:
+        print_json(
+            {
+                "seconds": round(report.seconds, 1),
+                "nodes": counts,
+                "landed": report.landed.rows,
+                "warnings": [
+                    asdict(node) for node in report.nodes if node.status == "warn"
+                ],
+            }
+        )
+        return
+    for node in report.nodes:
+        if node.status == "warn":
+            err.print(f"warning: {node.kind} {node.name}: {node.message}")
+    out.print(
+        f"built {counts['ok']} models and tests in {report.seconds:.0f} s; "
+        "published data/published/current.duckdb"
+    )
+
+
+def build_with_progress(
+    data_dir: Path, *, select: str | None = None, full_refresh: bool = False
+) -> BuildReport:
+    """Build, showing on standard error which model or test was done last."""
+    from orchestration.project import build as build_project
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[last]}"),
+        console=err,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("building the warehouse", total=None, last="")
+
+        def on_node(node: NodeResult) -> None:
+            progress.update(task, advance=1, last=node.name)
+
+        def on_wait(message: str) -> None:
+            progress.update(task, last=message)
+
+        return build_project(
+            data_dir,
+            select=select,
+            full_refresh=full_refresh,
+            on_node=on_node,
+            on_wait=on_wait,
+        )

@@ -1,0 +1,68 @@
+"""`kith check`: everything that is configured, loaded; every problem at once."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.output import err, out, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(check)
+
+
+def check(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the problems as one JSON object.")
+    ] = False,
+) -> None:
+    """List every problem in the configuration.
+
+    Loads sources, models, destinations, manifests and syncs. Calls nobody and
+    changes nothing. Exit code 1 when there is a problem.
+    """
+    problems = [*_source_problems(), *_model_and_sync_problems()]
+    if as_json:
+        print_json({"problems": problems})
+    else:
+        for problem in problems:
+            err.print(problem, markup=False)
+        if not problems:
+            out.print("no problems found")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _source_problems() -> list[str]:
+    from collector.errors import SourcesError
+    from collector.settings import CollectorSettings
+    from collector.sources import DEVELOPMENT_KEY, ensure_development_key, load_sources
+
+    settings = CollectorSettings()
+    key, _ = ensure_development_key(settings.secrets_dir)
+    try:
+        load_sources(settings.sources, environ={DEVELOPMENT_KEY: key, **os.environ})
+    except SourcesError as error:
+        return str(error).splitlines()
+    return []
+
+
+def _model_and_sync_problems() -> list[str]:
+    """Problems of the models; without readable models, syncs cannot be looked at."""
+    from activations import find_problems
+    from orchestration.project import (
+        BuildError,
+        data_dir,
+        destinations_file,
+        prepare_manifest,
+    )
+
+    try:
+        prepare_manifest(data_dir())
+    except BuildError as error:
+        return [str(error)]
+    return list(find_problems(data_dir(), destinations_file=destinations_file()))

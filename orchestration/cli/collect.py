@@ -1,0 +1,35 @@
+"""`kith collect`: the collector, in the foreground."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from orchestration.cli.output import err
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(collect)
+
+
+def collect() -> None:
+    """Receive events and land them as Parquet, until Ctrl-C.
+
+    Point a Segment or RudderStack client at the printed address, with the write key of
+    a source in collector/sources.yml.
+    """
+    from collector.server import serve
+    from collector.settings import CollectorSettings
+    from collector.sources import DEVELOPMENT_KEY, ensure_development_key
+
+    settings = CollectorSettings()
+    key, is_new = ensure_development_key(settings.secrets_dir)
+    os.environ[DEVELOPMENT_KEY] = key
+    if is_new:
+        err.print(f"write key of the source `development`: {key}")
+        err.print("(made now and kept in secrets/write_key of the data directory)")
+    host, port = settings.collector_host, settings.collector_port
+    err.print(f"collecting at http://{host}:{port}, data in {settings.data_dir}")
+    serve()

@@ -1,0 +1,160 @@
+"""`kith new`: writes the files of a new event, trait, audience, sync or account."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from string import Template
+from typing import Annotated
+
+import typer
+import yaml
+
+from orchestration.cli.output import out
+from orchestration.cli.problems import Problem
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_SYNC_NAME = re.compile(rf"({_NAME.pattern})__({_NAME.pattern})")
+
+
+class Kind(StrEnum):
+    """What can be made."""
+
+    EVENT = "event"
+    TRAIT = "trait"
+    AUDIENCE = "audience"
+    SYNC = "sync"
+    DESTINATION = "destination"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The model to write: its path without ending, and what its template asks for."""
+
+    model: Path
+    values: dict[str, str]
+    next_step: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(new)
+
+
+def new(
+    kind: Annotated[Kind, typer.Argument(help="What to make.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="snake_case; a sync is <destination>__<name>.", show_default=False
+        ),
+    ],
+) -> None:
+    """Start a new event, trait, audience, sync or destination.
+
+    For example: kith new event video_played, kith new sync crm__video_fans
+    """
+    from orchestration.project import ROOT
+
+    for line in create(kind, name, root=ROOT):
+        out.print(line)
+
+
+def create(kind: Kind, name: str, *, root: Path) -> list[str]:
+    """Write the files below `root`; returns what to tell the user.
+
+    Raises `Problem` for a name that is malformed or taken; then nothing is written.
+    """
+    if kind is Kind.DESTINATION:
+        return _create_account(name, root)
+    plan = _plan(kind, name, root)
+    written = [plan.model.with_suffix(ending) for ending in (".sql", ".yml")]
+    for path in written:
+        if path.exists():
+            raise Problem(f"{path.relative_to(root)} exists already; edit it instead.")
+    for path in written:
+        template = Template((TEMPLATES / f"{kind}{path.suffix}").read_text("utf-8"))
+        path.write_text(template.substitute(plan.values), encoding="utf-8")
+    return [*(f"wrote {path.relative_to(root)}" for path in written), plan.next_step]
+
+
+def _plan(kind: Kind, name: str, root: Path) -> Plan:
+    models = root / "dbt_project" / "models"
+    if kind is Kind.SYNC:
+        return _plan_sync(name, root)
+    if not _NAME.fullmatch(name):
+        raise Problem(f"'{name}' is not snake_case: lower-case words joined by `_`.")
+    if kind is Kind.EVENT:
+        title = name.replace("_", " ").title()
+        step = f"It plans the event '{title}'; change meta.event if it is called else."
+        return Plan(models / "events" / name, {"name": name, "title": title}, step)
+    if kind is Kind.TRAIT:
+        step = f"Join traits_{name} in models/profiles/profiles.sql to publish it."
+        return Plan(models / "traits" / f"traits_{name}", {"name": name}, step)
+    step = f"Write its condition, then run: ./kith build --select {name}"
+    return Plan(models / "audiences" / name, {"name": name}, step)
+
+
+def _plan_sync(name: str, root: Path) -> Plan:
+    match = _SYNC_NAME.fullmatch(name)
+    if match is None:
+        raise Problem(
+            f"'{name}' is not a sync's name: <destination>__<name>, in snake_case."
+        )
+    destination = match.group(1)
+    accounts = _accounts(root)
+    if destination not in accounts:
+        raise Problem(
+            f"activations/destinations.yml has no account '{destination}'. "
+            f"Accounts: {', '.join(sorted(accounts))}."
+        )
+    manifests = _catalog()
+    manifest = manifests.get(str(accounts[destination].get("manifest")), [])
+    action = manifest[0] if manifest else "records"
+    values = {"name": name, "destination": destination, "action": action}
+    step = f"Shape its payload, then run: ./kith build --select {name}+"
+    model = root / "dbt_project" / "models" / "syncs" / name
+    return Plan(model, values, f"{step}\nand look at: ./kith plan {name}")
+
+
+def _create_account(name: str, root: Path) -> list[str]:
+    """Append an account to `destinations.yml`, of the manifest of that name if any."""
+    from activations.manifest import load_catalog
+
+    if not _NAME.fullmatch(name):
+        raise Problem(f"'{name}' is not snake_case: lower-case words joined by `_`.")
+    if name in _accounts(root):
+        raise Problem(f"activations/destinations.yml has an account '{name}' already.")
+    catalog = load_catalog()
+    kind = name if name in catalog else "webhook"
+    lines = [f"\n{name}:", f"  manifest: {kind}", "  settings:"]
+    variables = []
+    for setting, definition in catalog[kind].settings.items():
+        if definition.is_required:
+            variable = f"{name}_{setting}".upper()
+            variables.append(variable)
+            lines.append(f"    {setting}: \"{{{{ env_var('{variable}') }}}}\"")
+    file = root / "activations" / "destinations.yml"
+    text = file.read_text("utf-8").rstrip("\n") + "\n" + "\n".join(lines) + "\n"
+    file.write_text(text, encoding="utf-8")
+    return [
+        f"added {name} ({catalog[kind].name}) to activations/destinations.yml",
+        f"Set {', '.join(variables)} in the environment or in .env, "
+        "then run: ./kith check",
+    ]
+
+
+def _accounts(root: Path) -> dict[str, dict[str, object]]:
+    file = root / "activations" / "destinations.yml"
+    document = yaml.safe_load(file.read_text("utf-8"))
+    return document if isinstance(document, dict) else {}
+
+
+def _catalog() -> dict[str, list[str]]:
+    """The names of each manifest's actions."""
+    from activations.manifest import load_catalog
+
+    return {name: list(manifest.actions) for name, manifest in load_catalog().items()}

@@ -1,0 +1,38 @@
+"""Which errors are the user's to mend, and so are shown without a traceback."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+
+class Problem(Exception):
+    """Something the user can mend; the message says what, where and how."""
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """The errors of all packages whose message is written for the user."""
+    from activations.errors import ActivationError
+    from collector.errors import SourcesError
+    from collector.server import AlreadyRunning
+    from orchestration.project import BuildError
+    from profiles.published import PublishedDatabaseMissing
+
+    return (
+        Problem,
+        ActivationError,
+        SourcesError,
+        AlreadyRunning,
+        BuildError,
+        PublishedDatabaseMissing,
+    )
+
+
+def settings_problem(error: Exception) -> str | None:
+    """A wrong `KITH_*` variable in words, or None when the error is another one."""
+    if not isinstance(error, ValidationError) or not error.title.endswith("Settings"):
+        return None
+    problems = (
+        f"KITH_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+        for problem in error.errors()
+    )
+    return "\n".join(problems)

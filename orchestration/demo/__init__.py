@@ -1,0 +1,1 @@
+"""The demo: a made-up shop whose events travel the whole path, from SDK to audience."""

@@ -1,0 +1,5 @@
+select
+    {{ event_columns() }},
+    {{ property('name') }} as name
+from {{ ref('events') }}
+where event = '$title' and is_compliant

@@ -1,0 +1,152 @@
+"""The command line: help a newcomer can act on, and one clear line for a mistake."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestration.cli.new import Kind, create
+from orchestration.cli.problems import Problem
+from orchestration.project import ROOT, build
+from tests.kith import Kith
+
+COMMANDS = (
+    "demo",
+    "collect",
+    "build",
+    "plan",
+    "sync",
+    "profile",
+    "ui",
+    "check",
+    "new",
+    "test",
+)
+
+
+@pytest.fixture(scope="module")
+def kith(tmp_path_factory: pytest.TempPathFactory) -> Kith:
+    return Kith(tmp_path_factory.mktemp("cli") / "data")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the files that `kith new` writes to."""
+    shutil.copytree(ROOT / "dbt_project", tmp_path / "dbt_project")
+    (tmp_path / "activations").mkdir()
+    accounts = ROOT / "activations" / "destinations.yml"
+    shutil.copy(accounts, tmp_path / "activations")
+    return tmp_path
+
+
+def test_help_names_every_command(kith: Kith) -> None:
+    result = kith.run("--help")
+    assert result.returncode == 0
+    for command in COMMANDS:
+        assert command in result.stdout
+        assert len(kith.run(command, "--help").stdout.splitlines()) > 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["plan"], "Missing argument 'SYNC'"),
+        (["build", "--nonsense"], "No such option: --nonsense"),
+        (["profile", "email", "nobody@example.com"], "Run `./kith build`"),
+        (["plan", "nonsense"], "crm__vip_customers, files__newsletter_subscribers"),
+        (["new", "thing", "x"], "'event', 'trait', 'audience', 'sync', 'destination'"),
+        (["new", "event", "Order Completed"], "snake_case"),
+        (["new", "event", "order_completed"], "exists already"),
+        (["new", "sync", "nobody__fans"], "Accounts: crm, files"),
+        (["new", "sync", "fans"], "<destination>__<name>"),
+        (["new", "destination", "crm"], "has an account 'crm' already"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line_and_exits_with_2(
+    kith: Kith, arguments: list[str], told: str
+) -> None:
+    result = kith.run(*arguments)
+    assert result.returncode == 2, result.stderr
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KITH_COLLECTOR_PORT", "eighty"),
+        ("KITH_MAX_BATCH_EVENTS", "-1"),
+        ("KITH_SOURCES", "/nowhere.yml"),
+    ],
+)
+def test_a_wrong_setting_is_named(kith: Kith, variable: str, value: str) -> None:
+    broken = Kith(kith.data_dir, {**kith.environ, variable: value})
+    result = broken.run("collect")
+    assert result.returncode == 2
+    assert (variable if variable != "KITH_SOURCES" else value) in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_check_finds_every_problem_at_once(kith: Kith, tmp_path: Path) -> None:
+    assert kith.run("check").returncode == 0
+    sources = tmp_path / "sources.yml"
+    sources.write_text(
+        "sources: {a: {write_key_env: NOT_SET, kind: server}, b: {kind: x}}"
+    )
+    accounts = tmp_path / "destinations.yml"
+    accounts.write_text("crm: {manifest: hubspt}\n")
+    broken = Kith(
+        kith.data_dir,
+        {"KITH_SOURCES": str(sources), "KITH_DESTINATIONS": str(accounts)},
+    )
+    result = broken.run("check")
+    assert result.returncode == 1
+    assert "sources.b.kind" in result.stderr
+    assert "hubspt" in result.stderr
+    assert "webhook" in result.stderr
+
+
+def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None:
+    for kind, name in (
+        (Kind.EVENT, "video_played"),
+        (Kind.TRAIT, "video"),
+        (Kind.AUDIENCE, "video_fans"),
+        (Kind.SYNC, "crm__video_fans"),
+    ):
+        lines = create(kind, name, root=checkout)
+        assert any(line.startswith("wrote dbt_project/models/") for line in lines)
+    report = build(tmp_path / "data", project_dir=checkout / "dbt_project")
+    built = {node.name for node in report.nodes if node.status == "ok"}
+    assert {"video_played", "traits_video", "video_fans", "crm__video_fans"} <= built
+    lint = subprocess.run(
+        [
+            Path(sys.executable).parent / "sqlfluff",
+            "lint",
+            *checkout.glob("dbt_project/models/*/*video*.sql"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert lint.returncode == 0, lint.stdout
+
+
+def test_a_new_destination_takes_the_manifest_of_its_name(checkout: Path) -> None:
+    lines = create(Kind.DESTINATION, "hubspot", root=checkout)
+    create(Kind.DESTINATION, "shop_backend", root=checkout)
+    accounts = yaml.safe_load((checkout / "activations/destinations.yml").read_text())
+    assert accounts["hubspot"]["manifest"] == "hubspot"
+    assert "HUBSPOT_ACCESS_TOKEN" in accounts["hubspot"]["settings"]["access_token"]
+    assert "HUBSPOT_ACCESS_TOKEN" in lines[1]
+    assert accounts["shop_backend"]["manifest"] == "webhook"
+    assert {"crm", "files"} < set(accounts)
+    with pytest.raises(Problem, match="already"):
+        create(Kind.DESTINATION, "hubspot", root=checkout)
