@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dagster as dg
+from pathlib import Path
 
-from orchestration.project import ROOT
+import dagster as dg
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """All definitions, found by folder."""
-    return dg.load_from_defs_folder(project_root=ROOT)
+    return dg.load_from_defs_folder(path_within_project=Path(__file__))
