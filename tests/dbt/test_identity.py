@@ -12,8 +12,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from dbt.cli.main import dbtRunner
 
-from tests.dbt.conftest import START, Project, Row, event_row
+from tests.dbt.conftest import PROJECT_DIR, START, Project, Row, event_row
 from tests.dbt.identity_reference import (
     Identifier,
     Resolution,
@@ -339,3 +340,39 @@ def test_blocked_values_link_nobody(make_project: Callable[[], Project]) -> None
     }
     assert profiles["anonymous_id", "d1"] == profiles["user_id", "ann-0"]
     assert len(set(profiles.values())) == len(profiles) - 2
+
+
+def test_changed_rules_take_past_events_anew(
+    make_project: Callable[[], Project],
+) -> None:
+    project = make_project()
+    project.land(family_computer("family"), segment="all")
+    project.dbt(*RUN)
+    project.dbt(*RUN, *WITHOUT_LIMIT)
+    assert set(profiles_of(tables_of(project))) == {
+        ("anonymous_id", "family-computer"),
+        ("anonymous_id", "family-phone"),
+    }
+
+
+def test_mistakes_in_the_list_of_identifiers_are_told_together(
+    make_project: Callable[[], Project],
+) -> None:
+    mistakes = (
+        "{identifiers: [{type: User, paths: [user_id]},"
+        " {type: email, paths: [traits.email], limits: 5},"
+        " {type: email, paths: traits.email, limit: 0}]}"
+    )
+    make_project()
+    place = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
+    result = dbtRunner().invoke(
+        ["parse", "--log-level-file", "none", "--vars", mistakes, *place]
+    )
+    for part in (
+        "entry 1 (User): `type` is a name",
+        "entry 2 (email): unknown key 'limits'. Keys: type, paths, limit, lower.",
+        "entry 3 (email): this type stands twice",
+        "entry 3 (email): `paths` is a list",
+        "entry 3 (email): `limit` is a whole number",
+    ):
+        assert part in str(result.exception)

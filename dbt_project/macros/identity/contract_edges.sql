@@ -10,8 +10,8 @@
     {%- set maximum_rounds = 64 -%}
     {%- set state = namespace(edges=none, left=0, jump_to_end=false, pointers=[]) -%}
     {%- set state.edges = create_work_table('contracted_0',
-        'select distinct greatest(left_id, right_id) as high, '
-        ~ 'least(left_id, right_id) as low from ' ~ edges ~ ' where left_id <> right_id'
+        'select greatest(left_id, right_id) as high, least(left_id, right_id) as low '
+        ~ 'from ' ~ edges ~ ' where left_id <> right_id'
     ) -%}
     {%- set state.left = count_rows(state.edges) -%}
     {%- for round in range(1, maximum_rounds + 1) if state.left -%}
