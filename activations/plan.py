@@ -90,7 +90,7 @@ def make_plan(
         ).fetchall()
     }
     (payload_rows,) = one(con, "select count(*) from sync_payload")
-    (last_logged_at,) = one(con, "select max(at) from sync_log_rows")
+    (last_logged_at,) = one(con, "select max(log.at) from sync_log_rows as log")
     inserts, updates, deletes = (
         found.get((operation, False), 0) for operation in ("insert", "update", "delete")
     )

@@ -23,15 +23,15 @@ states as (
                 'ref': destination_ref,
                 'run_id': run_id
             },
-            at
+            log.at
         ) filter (where outcome = 'succeeded') as effect,
         arg_max(
-            {'outcome': outcome, 'operation': operation, 'fingerprint': fingerprint, 'at': at},
-            at
+            {'outcome': outcome, 'operation': operation, 'fingerprint': fingerprint, 'at': log.at},
+            log.at
         ) filter (where outcome <> 'held') as attempt,
         arg_max(
             {'outcome': outcome, 'operation': operation, 'fingerprint': fingerprint},
-            at
+            log.at
         ) as latest
     from log
     group by key

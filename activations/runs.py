@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from activations.client import Retry
-from activations.connectors import Outcome
+from activations.connectors import Outcome, Planned
 from activations.delivery import deliver
 from activations.errors import ActivationError, ConfigError, SyncRunning
 from activations.payload import open_published
@@ -21,6 +21,8 @@ from activations.plan import Plan, make_plan
 from activations.sync_log import SyncLog
 from activations.syncs import Sync
 from collector.files import make_directories, try_lock
+
+OPERATIONS: tuple[Planned, ...] = ("insert", "update", "delete")
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def run_sync(
         run_id=run_id,
         started_at=started_at,
         finished_at=datetime.now(UTC),
-        planned=Counts(**plan.counts),
+        planned=Counts(*(plan.counts[name] for name in OPERATIONS)),
         succeeded=_counts(log, "succeeded"),
         rejected=_counts(log, "rejected"),
         failed=_counts(log, "failed"),
@@ -177,8 +179,4 @@ def _log_held(plan: Plan, log: SyncLog) -> None:
 
 
 def _counts(log: SyncLog, outcome: str) -> Counts:
-    return Counts(
-        insert=log.counts[outcome, "insert"],
-        update=log.counts[outcome, "update"],
-        delete=log.counts[outcome, "delete"],
-    )
+    return Counts(*(log.counts[outcome, name] for name in OPERATIONS))

@@ -1,0 +1,128 @@
+"""A workbench for syncs: a payload in DuckDB, an account, a log in a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from activations.client import Retry
+from activations.destinations import load_destinations
+from activations.manifest import CATALOG, Manifest, load_catalog
+from activations.plan import Plan, make_plan
+from activations.runs import SyncRun, run_sync
+from activations.sync_log import log_files
+from activations.syncs import Sync
+
+QUICK = Retry(
+    attempts=3, first_wait=0.01, longest_wait=0.05, longest_retry_after=1, seconds=5
+)
+
+
+@dataclass
+class Bench:
+    """Runs one sync against whatever its account names."""
+
+    data_dir: Path
+    sync: Sync
+    retry: Retry = QUICK
+    con: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
+
+    def payload(
+        self, rows: Iterable[Mapping[str, Any]], schema: pa.Schema | None = None
+    ) -> None:
+        """Make these rows the payload."""
+        table = pa.Table.from_pylist(list(rows), schema=schema)
+        self.con.execute("create schema if not exists syncs")
+        self.con.register("given", table)
+        self.con.execute("create or replace table syncs.acct__people as from given")
+        self.con.unregister("given")
+
+    def people(self, numbers: Iterable[int], *, plan: str = "free") -> None:
+        """A payload with a row for each number: p007@example.com."""
+        schema = pa.schema([("email", pa.string()), ("plan", pa.string())])
+        self.payload([{"email": email(n), "plan": plan} for n in numbers], schema)
+
+    def plan(self, *, allow_deletes: int | None = None) -> Plan:
+        return make_plan(
+            self.sync, data_dir=self.data_dir, con=self.con, allow_deletes=allow_deletes
+        )
+
+    def run(self, *, allow_deletes: int | None = None) -> SyncRun:
+        return run_sync(
+            self.sync,
+            data_dir=self.data_dir,
+            con=self.con,
+            allow_deletes=allow_deletes,
+            retry=self.retry,
+        )
+
+    def configure(self, **changes: Any) -> None:
+        """Change the sync: its mode, action, share of deletes."""
+        self.sync = replace(self.sync, **changes)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The sync log, oldest row first."""
+        rows: list[dict[str, Any]] = []
+        for file in log_files(self.data_dir / "raw", self.sync.name):
+            rows += pq.ParquetFile(file).read().to_pylist()
+        return sorted(rows, key=lambda row: row["at"])
+
+    def outcomes(self) -> dict[str, str]:
+        """The last outcome of each key."""
+        return {row["key"]: row["outcome"] for row in self.log()}
+
+
+def email(number: int) -> str:
+    return f"p{number:03}@example.com"
+
+
+def bench(
+    tmp_path: Path,
+    tool: str,
+    settings: Mapping[str, Any],
+    *,
+    action: str,
+    mode: str = "mirror",
+    catalog: Mapping[str, Manifest] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Bench:
+    """A workbench whose account `acct` is one in `tool`, on the private network."""
+    account = {"manifest": tool, "private_network": True, "settings": dict(settings)}
+    file = tmp_path / "destinations.yml"
+    file.write_text(yaml.safe_dump({"acct": account}), encoding="utf-8")
+    accounts = load_destinations(
+        file, catalog=catalog or load_catalog(), environ=environ or {}
+    )
+    sync = Sync(
+        name="acct__people",
+        model="model.kith.acct__people",
+        schema="syncs",
+        table="acct__people",
+        account=accounts["acct"],
+        action_name=action,
+        mode="mirror" if mode == "mirror" else "upsert",
+        key="email",
+    )
+    return Bench(data_dir=tmp_path / "data", sync=sync)
+
+
+def catalog_at(url: str, tool: str, **changes: Any) -> dict[str, Manifest]:
+    """The manifest of `tool`, speaking to `url` instead of to the tool itself.
+
+    `changes` are made to its first operation: `batch_size=3`.
+    """
+    raw = yaml.safe_load((CATALOG / f"{tool}.yml").read_text(encoding="utf-8"))
+    if "requester" in raw and "settings." not in raw["requester"]["base_url"]:
+        raw["requester"]["base_url"] = url
+    if changes:
+        action = next(iter(raw["actions"].values()))
+        for operation in action["operations"].values():
+            operation |= changes
+    return {tool: Manifest.model_validate(raw)}

@@ -1,0 +1,258 @@
+"""Plans: the difference between payload and sync log, and what guards hold back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activations.connectors import Outcome
+from activations.errors import PayloadError
+from activations.sync_log import SyncLog
+from tests.activations.bench import Bench, bench, email
+from tests.activations.scripted import Destination
+
+PAYLOAD = st.dictionaries(
+    st.sampled_from([email(n) for n in range(8)]),
+    st.sampled_from(["free", "pro", None]),
+    min_size=1,
+)
+STEPS = st.lists(st.tuples(PAYLOAD, st.randoms()), min_size=1, max_size=4)
+SCHEMA = pa.schema([("email", pa.string()), ("plan", pa.string())])
+
+
+@given(steps=STEPS, last=PAYLOAD)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_applying_plans_makes_the_destination_equal_the_payload(
+    steps: list[tuple[dict[str, str | None], Any]], last: dict[str, str | None]
+) -> None:
+    """Whatever failed before, one run without failures brings the payload over."""
+    with TemporaryDirectory() as directory:
+        work = bench(Path(directory), "webhook", {"url": "http://x"}, action="rows")
+        held: dict[str, Any] = {}
+        for number, (payload, random) in enumerate(steps):
+            _apply(work, held, payload, number, lambda r=random: r.random() < 0.6)
+        _apply(work, held, last, len(steps), lambda: True)
+        assert {key: row["plan"] for key, row in held.items()} == last
+        assert work.plan().planned == 0
+
+
+def _apply(
+    work: Bench, held: dict[str, Any], payload: dict[str, Any], number: int, works: Any
+) -> None:
+    work.payload([{"email": k, "plan": v} for k, v in payload.items()], SCHEMA)
+    plan = work.plan()
+    rows = list(plan.rows())
+    assert len(rows) == plan.planned
+    assert len({row.key for row in rows}) == len(rows)
+    log = _log(work, f"run{number}", plan.last_logged_at)
+    for row in rows:
+        if not works():
+            log.add(Outcome(row=row, outcome="failed"))
+        elif row.operation == "delete":
+            del held[row.key]
+            log.add(Outcome(row=row, outcome="succeeded"))
+        else:
+            assert (row.operation == "update") == (row.key in held)
+            assert row.record is not None
+            held[row.key] = row.record
+            log.add(Outcome(row=row, outcome="succeeded"))
+    log.flush()
+
+
+def _log(work: Bench, run_id: str, after: datetime | None) -> SyncLog:
+    raw = work.data_dir / "raw"
+    return SyncLog(raw, work.sync, run_id=run_id, after=after)
+
+
+def test_upsert_never_deletes(crm: Bench, destination: Destination) -> None:
+    crm.configure(mode="upsert")
+    crm.people(range(5))
+    crm.run()
+    crm.people(range(2))
+    assert crm.plan().planned == 0
+    assert len(destination.held) == 5
+
+
+def test_a_refused_row_waits_until_it_changes(
+    crm: Bench, destination: Destination
+) -> None:
+    crm.people([1])
+    plan = crm.plan()
+    log = _log(crm, "run", None)
+    log.add(Outcome(row=next(plan.rows()), outcome="rejected", code="400"))
+    log.flush()
+    plan = crm.plan()
+    assert (plan.planned, plan.refused) == (0, 1)
+    crm.people([1], plan="pro")
+    assert crm.plan().counts["insert"] == 1
+
+
+def test_rows_that_failed_come_last(crm: Bench) -> None:
+    """A row that always fails keeps no other from going out."""
+    crm.people(range(3))
+    log = _log(crm, "run", None)
+    log.add(Outcome(row=next(crm.plan().rows()), outcome="failed"))
+    log.flush()
+    rows = list(crm.plan().rows())
+    assert [row.key for row in rows] == [email(1), email(2), email(0)]
+    assert [row.is_retry for row in rows] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "held"),
+    [
+        (range(30), range(10), 0),  # 20 deletes always pass
+        (range(30), range(9), 21),
+        (range(300), range(270), 0),  # a tenth passes
+        (range(300), range(269), 31),
+        (range(5), range(0), 5),  # nobody left: never without a word
+    ],
+)
+def test_mass_deletes_are_held(
+    crm: Bench, destination: Destination, was: range, now: range, held: int
+) -> None:
+    crm.people(was)
+    crm.run()
+    crm.people(now, plan="pro")
+    plan = crm.plan()
+    assert plan.held == held
+    assert plan.counts["update"] == len(now)
+    run = crm.run()
+    assert run.held.delete == held
+    assert len(destination.held) == (len(was) if held else len(now))
+    assert all(destination.held[email(n)]["plan"] == "pro" for n in now)
+
+
+def test_held_rows_are_logged_once_and_released_up_to_a_ceiling(
+    crm: Bench, destination: Destination
+) -> None:
+    crm.people(range(30))
+    crm.run()
+    crm.people([])
+    for _ in range(2):
+        run = crm.run()
+        assert (run.held.delete, run.planned.total) == (30, 0)
+        assert run.held_reason is not None
+        assert "payload is empty" in run.held_reason
+    assert [row["outcome"] for row in crm.log()].count("held") == 30
+    assert crm.run(allow_deletes=29).held.delete == 30
+    assert len(destination.held) == 30
+    assert crm.run(allow_deletes=30).succeeded.delete == 30
+    assert destination.held == {}
+    assert crm.plan().planned == 0
+
+
+def test_keys_must_be_there_and_stand_once(
+    crm: Bench, destination: Destination
+) -> None:
+    rows = [{"email": key} for key in ("a@x", "a@x", None, "", "b@x")]
+    crm.payload(rows)
+    with pytest.raises(PayloadError) as caught:
+        crm.run()
+    assert "a@x (2 rows)" in str(caught.value)
+    assert "2 rows have no email" in str(caught.value)
+    assert destination.requests == []
+    assert crm.log() == []
+
+
+def test_missing_tables_and_keys_are_named(crm: Bench) -> None:
+    with pytest.raises(PayloadError, match=r"no table syncs\.acct__people"):
+        crm.plan()
+    crm.payload([{"mail": "a@x"}])
+    with pytest.raises(PayloadError, match=r"Columns: mail\."):
+        crm.plan()
+
+
+def test_the_fingerprint_depends_on_values_alone(crm: Bench) -> None:
+    """The MD5 of the record as sorted JSON, whatever the zone or order of columns.
+
+    If a new version of anything below changed it, every row would be sent again.
+    """
+    at = datetime(2026, 11, 22, 6, 0, 0, 500_000, tzinfo=UTC)
+    row = {"email": "a@x", "n": 5, "share": 0.1, "ok": True, "none": None, "at": at}
+    schema = pa.schema(
+        [
+            ("email", pa.string()),
+            ("n", pa.int64()),
+            ("share", pa.float64()),
+            ("ok", pa.bool_()),
+            ("none", pa.string()),
+            ("at", pa.timestamp("us", tz="UTC")),
+        ]
+    )
+    fingerprints = set()
+    for zone, order in (("UTC", schema), ("Asia/Tokyo", pa.schema(list(schema)[::-1]))):
+        crm.con.execute(f"set TimeZone = '{zone}'")
+        crm.payload([row], order)
+        (planned,) = crm.plan().rows()
+        fingerprints.add(planned.fingerprint)
+        assert planned.record is not None
+        assert planned.record["at"] == "2026-11-22T06:00:00.500000Z"
+    text = json.dumps(
+        row | {"at": "2026-11-22T06:00:00.500000Z"},
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    assert fingerprints == {
+        hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    }
+
+
+def test_another_account_starts_from_nothing(
+    crm: Bench, destination: Destination
+) -> None:
+    crm.people(range(3))
+    crm.run()
+    other = replace(crm.sync.account, name="other")
+    crm.configure(account=other)
+    plan = crm.plan()
+    assert plan.counts == {"insert": 3, "update": 0, "delete": 0}
+    assert plan.destination_rows == 0
+
+
+def test_a_clock_that_goes_back_does_not_reorder_the_log(crm: Bench) -> None:
+    crm.people([1])
+    raw = crm.data_dir / "raw"
+    late = datetime(2030, 1, 1, tzinfo=UTC)
+    clock = [late]
+    for run in ("one", "two"):
+        plan = crm.plan()
+        log = SyncLog(
+            raw,
+            crm.sync,
+            run_id=run,
+            after=plan.last_logged_at,
+            now=lambda: clock[0],
+        )
+        log.add(Outcome(row=next(plan.rows()), outcome="succeeded"))
+        log.flush()
+        crm.people([1], plan="pro")
+        clock[0] = late - timedelta(days=900)
+    assert crm.plan().planned == 0
+
+
+def test_idempotency_keys_live_until_the_effect(crm: Bench) -> None:
+    crm.people([1])
+    first, again = next(crm.plan().rows()), next(crm.plan().rows())
+    assert first.idempotency_key == again.idempotency_key
+    keys = [first.idempotency_key]
+    for numbers in ([1], [2], [1, 2]):
+        crm.people(numbers)
+        plan = crm.plan(allow_deletes=9)
+        log = _log(crm, f"run{len(keys)}", plan.last_logged_at)
+        for row in list(plan.rows()):
+            log.add(Outcome(row=row, outcome="succeeded"))
+            keys.append(row.idempotency_key)
+        log.flush()
+    # The same row inserted again after its delete is a new request.
+    assert len(set(keys)) == len(keys) - 1
