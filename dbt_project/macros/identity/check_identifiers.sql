@@ -30,7 +30,7 @@
         {%- set limit = identifier.get('limit') -%}
         {%- if limit is not none and (limit is not integer or limit < 1) -%}
             {%- do problems.append(
-                name ~ ': `limit` is a whole number from 1 on, or left out for no limit.'
+                name ~ ': `limit` is a whole number from 1 on; without it, no limit.'
             ) -%}
         {%- endif -%}
         {%- if identifier.get('lower', false) is not boolean -%}

@@ -1,11 +1,11 @@
 {#- Connected components by contraction, in plain SQL.
 
-    Every node points at its smallest smaller neighbour; pointers are followed two steps;
-    the edges are rewritten to what their ends point at, and those within one node go.
-    When a round leaves more than two thirds of the edges (long sorted chains only move
-    along), the next round follows every pointer to its end. Pointers lead to smaller
-    nodes only, so that the last one standing is the smallest of its component, whatever
-    the order of rows. Returns a work table (node_id, cluster_id). -#}
+    Every node points at its smallest smaller neighbour; pointers are followed two
+    steps; the edges are rewritten to what their ends point at, and those within one
+    node go. When a round leaves more than two thirds of the edges (long sorted chains
+    only move along), the next round follows every pointer to its end. Pointers lead to
+    smaller nodes only, so that the last one standing is the smallest of its component,
+    whatever the order of rows. Returns a work table (node_id, cluster_id). -#}
 {% macro contract_edges(edges) %}
     {%- set maximum_rounds = 64 -%}
     {%- set state = namespace(edges=none, left=0, jump_to_end=false, pointers=[]) -%}
@@ -126,7 +126,8 @@
             ~ 'on earlier.cluster_id = later.node_id '
             ~ 'union all select later.node_id, later.cluster_id '
             ~ 'from ' ~ state.composed ~ ' as later '
-            ~ 'left join ' ~ pointers ~ ' as earlier on later.node_id = earlier.node_id '
+            ~ 'left join ' ~ pointers ~ ' as earlier '
+            ~ 'on later.node_id = earlier.node_id '
             ~ 'where earlier.node_id is null'
         ) -%}
         {%- do drop_work_table(pointers) -%}

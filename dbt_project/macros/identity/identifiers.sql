@@ -1,4 +1,4 @@
-{#- The identifiers of dbt_project.yml, as the expressions that find them in an event. -#}
+{#- The identifiers of dbt_project.yml, as expressions that find them in an event. -#}
 
 {#- Where identifiers stand in an event: one entry per place, strongest first, each with
     its type, priority (1 is the strongest) and the SQL expression of its value. An
@@ -18,17 +18,18 @@
         {%- else -%}
             {%- set raw = found[0] -%}
         {%- endif -%}
+        {%- set value = normalized_identifier(raw, lower) -%}
         {%- do places.append({
-            'type': identifier.type,
-            'priority': loop.index,
-            'value': normalized_identifier(raw, lower),
+            'type': identifier.type, 'priority': loop.index, 'value': value
         }) -%}
         {%- if identifier.type == 'anonymous_id' -%}
-            {%- set previous = "case when type = 'alias' then previous_id end" -%}
+            {%- set alias = "case when type = 'alias' then previous_id end" -%}
+            {%- set previous = normalized_identifier(alias, lower) -%}
+            {#- An identifier that stands in both places counts once. -#}
             {%- do places.append({
                 'type': identifier.type,
                 'priority': loop.index,
-                'value': normalized_identifier(previous, lower),
+                'value': 'nullif(' ~ previous ~ ', ' ~ value ~ ')',
             }) -%}
         {%- endif -%}
     {%- endfor -%}

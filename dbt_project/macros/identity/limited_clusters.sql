@@ -1,5 +1,5 @@
-{#- Takes the clusters apart that hold more nodes of a type than its limit, and returns a
-    select of (node_id, cluster_id) over all nodes.
+{#- Takes the clusters apart that hold more nodes of a type than its limit, and returns
+    a select of (node_id, cluster_id) over all nodes.
 
     In a round, every edge goes whose two clusters together would break a limit: they
     can only grow, so it would be dropped whenever its turn came. Then every edge joins
@@ -83,7 +83,8 @@
 {% macro limit_of_type(limits) %}
     {%- set cases = [] -%}
     {%- for type, limit in limits.items() -%}
-        {%- do cases.append(' when ' ~ string_literal(type) | trim ~ ' then ' ~ limit) -%}
+        {%- set name = string_literal(type) | trim -%}
+        {%- do cases.append(' when ' ~ name ~ ' then ' ~ limit) -%}
     {%- endfor -%}
     {%- if not cases -%}
         {{- return('cast(null as bigint)') -}}
@@ -118,7 +119,8 @@
         ~ 'from ' ~ edges ~ ' as edges '
         ~ 'inner join earliest as at_left on edges.left_cluster = at_left.cluster_id '
         ~ 'and edges.edge_id = at_left.edge_id '
-        ~ 'inner join earliest as at_right on edges.right_cluster = at_right.cluster_id '
+        ~ 'inner join earliest as at_right '
+        ~ 'on edges.right_cluster = at_right.cluster_id '
         ~ 'and edges.edge_id = at_right.edge_id'
     ) -}}
 {% endmacro %}

@@ -6,7 +6,9 @@
     is still alone, and what it joins is the root with every hook of the tree before
     it, provided that no earlier edge leaves the tree. Those hooks are taken, and what
     is oldest at each is a running minimum. Each round at least halves the number of
-    trees that a component needs. Returns a select (losing_id, surviving_id, edge_id). -#}
+    trees that a component needs.
+
+    Returns a select (losing_id, surviving_id, edge_id). -#}
 {% macro merge_history(edges) %}
     {%- set maximum_rounds = 64 -%}
     {%- set state = namespace(
@@ -26,7 +28,9 @@
     {%- for round in range(1, maximum_rounds + 1) if state.left -%}
         {%- set trees = trees_of_hooks(state.edges, round) -%}
         {%- set taken = create_work_table('taken', taken_hooks(state.edges, trees)) -%}
-        {%- set merges = create_work_table('merges_' ~ round, merges_of_hooks(taken)) -%}
+        {%- set merges = create_work_table(
+            'merges_' ~ round, merges_of_hooks(taken)
+        ) -%}
         {%- do state.merges.append(
             'select losing_id, surviving_id, edge_id from ' ~ merges
         ) -%}

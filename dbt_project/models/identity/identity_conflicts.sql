@@ -42,9 +42,15 @@ dropped as (
 
 sides as (
 
-    select edge_id, left_cluster_id as cluster_id from dropped
+    select
+        edge_id,
+        left_cluster_id as cluster_id
+    from dropped
     union all
-    select edge_id, right_cluster_id as cluster_id from dropped
+    select
+        edge_id,
+        right_cluster_id as cluster_id
+    from dropped
 
 ),
 

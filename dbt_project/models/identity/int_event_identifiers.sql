@@ -1,6 +1,6 @@
 {%- set places = identifier_places() -%}
 {%- set rules_version = identifier_rules_version() -%}
-{#- Rows taken by other rules than today's go first, so that their events are new again. -#}
+{#- Rows taken by other rules than today's go first: their events are new again. -#}
 {{
     config(
         materialized='incremental',
@@ -14,6 +14,17 @@
 
 with
 
+{% if is_incremental() %}
+    taken as (
+
+        select distinct
+            source_id,
+            message_id
+        from {{ this }}
+
+    ),
+
+{% endif %}
 -- New is what is not here yet, not what is later than the last: events may land days
 -- late.
 events as (
@@ -21,7 +32,7 @@ events as (
     select events.*
     from {{ ref('stg_events') }} as events
     {% if is_incremental() %}
-        left join (select distinct source_id, message_id from {{ this }}) as taken
+        left join taken
             on
                 events.source_id = taken.source_id
                 and events.message_id = taken.message_id
@@ -37,10 +48,10 @@ found as (
         source_id,
         message_id,
         received_at,
-        {%- for place in places %}
+    {%- for place in places %}
         {{ place.value }} as value_{{ loop.index }}
         {{- ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from events
 
 ),
@@ -51,12 +62,12 @@ allowed as (
         source_id,
         message_id,
         received_at,
-        {%- for place in places %}
+    {%- for place in places %}
         {%- set value = 'value_' ~ loop.index %}
         case when not ({{ is_blocked_identifier(value) }}) then {{ value }} end
             as {{ value }}
         {{- ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from found
 
 ),
@@ -66,11 +77,11 @@ numbered as (
 
     select
         *,
-        {%- for place in places %}
+    {%- for place in places %}
         {{ bigint_hash("'" ~ place.type ~ ":' || value_" ~ loop.index) }}
             as id_{{ loop.index }}
         {{- ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from allowed
 
 ),
@@ -81,7 +92,7 @@ ranked as (
         *,
         coalesce(
             {%- for place in places %}
-            id_{{ loop.index }}{{ ',' if not loop.last }}
+                id_{{ loop.index }}{{ ',' if not loop.last }}
             {%- endfor %}
             {{- ', null' if places | length == 1 }}
         ) as strongest_identifier_id
@@ -92,26 +103,20 @@ ranked as (
 identified as (
 
     {% for place in places %}
-    select
-        source_id,
-        message_id,
-        received_at,
-        '{{ place.type }}' as identifier_type,
-        value_{{ loop.index }} as identifier_value,
-        {{ place.priority }} as priority,
-        id_{{ loop.index }} as identifier_id,
-        strongest_identifier_id
-    from ranked
-    where
-        id_{{ loop.index }} is not null
-        {%- set column = loop.index %}
-        {%- for earlier in places[:loop.index0] if earlier.type == place.type %}
-        -- A value that two places of its type hold counts once.
-        and id_{{ column }} <> coalesce(id_{{ places.index(earlier) + 1 }}, 0)
-        {%- endfor %}
-    {% if not loop.last %}
-    union all
-    {% endif %}
+        select
+            source_id,
+            message_id,
+            received_at,
+            '{{ place.type }}' as identifier_type,
+            value_{{ loop.index }} as identifier_value,
+            {{ place.priority }} as priority,
+            id_{{ loop.index }} as identifier_id,
+            strongest_identifier_id
+        from ranked
+        where id_{{ loop.index }} is not null
+        {% if not loop.last %}
+            union all
+        {% endif %}
     {% endfor %}
 
 )

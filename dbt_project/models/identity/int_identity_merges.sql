@@ -30,15 +30,19 @@ kept as (
 
 ),
 
--- Identifiers that were never a profile: the event that first showed them linked them to
--- a stronger identifier, or to one that was there before.
+-- Identifiers that were never a profile: the event that first showed them linked them
+-- to a stronger identifier, or to one that was there before.
 attached as (
 
-    select cluster_id, right_id as node_id
+    select
+        cluster_id,
+        right_id as node_id
     from kept
     where is_right_new
     union
-    select cluster_id, left_id as node_id
+    select
+        cluster_id,
+        left_id as node_id
     from kept
     where is_left_new and not is_right_new
 

@@ -1,6 +1,6 @@
 with
 
-merges as (
+joins as (
 
     select * from {{ ref('int_identity_merges') }}
 
@@ -21,13 +21,13 @@ identifiers as (
 arrived as (
 
     select
-        merges.losing_id,
-        merges.surviving_id,
+        joins.losing_id,
+        joins.surviving_id,
         edges.received_at as merged_at,
         edges.message_id
-    from merges
+    from joins
     inner join edges
-        on merges.edge_id = edges.edge_id
+        on joins.edge_id = edges.edge_id
 
 )
 
