@@ -26,6 +26,7 @@ PROJECT = {
 name: shop
 profile: shop
 flags: {send_anonymous_usage_stats: false}
+models: {shop: {+materialized: table}}
 """,
     "profiles.yml": """
 shop:
@@ -180,12 +181,14 @@ def test_builds_do_not_overlap(tmp_path: Path) -> None:
         return holder
 
     with hold(60) as holder:
-        with (
-            pytest.raises(WarehouseBusy, match=f"process {holder.pid}"),
-            warehouse_lock(tmp_path, seconds=0.2),
-        ):
-            pass
-        holder.kill()
+        try:
+            with (
+                pytest.raises(WarehouseBusy, match=f"process {holder.pid}"),
+                warehouse_lock(tmp_path, seconds=0.2),
+            ):
+                pass
+        finally:
+            holder.kill()
     messages: list[str] = []
     with hold(0.5) as holder, warehouse_lock(tmp_path, on_wait=messages.append):
         assert holder.wait() == 0

@@ -129,9 +129,11 @@ def test_a_warehouse_in_use_is_not_copied(warehouse: Path, published_dir: Path) 
     with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
-        with pytest.raises(PublishError, match=str(writer.pid)):
-            publish(warehouse, published_dir)
-        writer.kill()
+        try:
+            with pytest.raises(PublishError, match=str(writer.pid)):
+                publish(warehouse, published_dir)
+        finally:
+            writer.kill()
     assert current_build(published_dir) == before
 
 
@@ -179,11 +181,11 @@ def test_a_kill_at_any_moment_leaves_a_whole_build(
             assert publisher.stdout is not None
             publisher.stdout.readline()
             deadline = time.monotonic() + chance.uniform(0, 0.3)
-            while True:
-                assert build_number(published_dir) == 0, seed
-                if time.monotonic() > deadline:
-                    break
-            publisher.kill()
+            try:
+                while time.monotonic() < deadline:
+                    assert build_number(published_dir) == 0, seed
+            finally:
+                publisher.kill()
         builds.add(current_build(published_dir))
         assert build_number(published_dir) == 0, seed
     assert len(builds) > 1, "no publish came through between the kills"

@@ -92,13 +92,15 @@ def test_the_server_asks_for_the_generated_token_and_logs_no_secret(
         stderr=subprocess.STDOUT,
         text=True,
     ) as server:
-        assert answer(port, path="/health").status == 200
-        token = (tmp_path / "secrets" / "profiles_token").read_text().strip()
-        assert answer(port, token=write_key).status == 401
-        found = answer(port, token=token)
-        assert found.status == 200
-        assert found.headers["Server"] is None
-        server.terminate()
+        try:
+            assert answer(port, path="/health").status == 200
+            token = (tmp_path / "secrets" / "profiles_token").read_text().strip()
+            assert answer(port, token=write_key).status == 401
+            found = answer(port, token=token)
+            assert found.status == 200
+            assert found.headers["Server"] is None
+        finally:
+            server.terminate()
         output = server.communicate(timeout=20)[0]
     assert "profile_request" in output
     for secret in (token, write_key, "ada@example.com"):
