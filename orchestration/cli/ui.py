@@ -15,6 +15,8 @@ import typer
 
 from orchestration.cli.output import err
 
+STOP_SECONDS = 30
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
@@ -44,6 +46,9 @@ def serving() -> Iterator[dict[str, str]]:
     port = dagster_port()
     home = prepare_dagster_home(settings.data_dir)
     host = settings.profiles_host
+    # A shell starts background jobs with SIGINT ignored; Dagster, whose SIGTERM does
+    # what its SIGINT does, could then not be stopped.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     commands = [
         [program("dagster"), "dev", "--host", "127.0.0.1", "--port", str(port)],
         [sys.executable, "-m", "profiles"],
@@ -63,7 +68,15 @@ def serving() -> Iterator[dict[str, str]]:
         for process in processes:
             process.terminate()
         for process in processes:
-            process.wait()
+            _wait_or_kill(process)
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def program(name: str) -> str:

@@ -141,7 +141,7 @@ def tell(story: Story, console: Console) -> None:
         "profiles",
         str(story.profiles),
         f"resolved from {story.identifiers} identifiers by {story.merges} merges; "
-        f"{story.conflicts} links refused",
+        f"links refused: {story.conflicts}",
     )
     for name, size in story.audiences.items():
         table.add_row(f"audience {name}", str(size), "members")
