@@ -101,23 +101,26 @@ def _read_items(
 ) -> Verdict:
     """Match what the answer says of single records to the rows that were sent."""
     told: dict[str, Outcome] = {}
-    # What names no record of this batch; it can only be used where there is but one.
-    strays: list[Callable[[Entry], Outcome]] = []
+    # What speaks of no record of this batch: by another's name, or by none.
+    strays = 0
+    nameless: list[Callable[[Entry], Outcome]] = []
     for part, make in ((rule.accepted, _accepted), (rule.rejected, _rejected)):
         for item in _items(part, context):
             outcome = make(part, item, answer)
-            matched = list(_matches(part, item, entries))
+            names = _names(part, item)
+            matched = list(_matches(part, item, names, entries))
             told |= {entry.row.key: outcome(entry) for entry in matched}
-            if not matched:
-                strays.append(outcome)
+            strays += not matched
+            if not matched and not names:
+                nameless.append(outcome)
     untold = [entry for entry in entries if entry.row.key not in told]
-    if len(entries) == 1 and untold:
-        if rule.accepted is None or strays:
-            outcome = strays[-1] if strays else _success(answer)
-            return Verdict(outcomes=(outcome(entries[0]),))
-        return Verdict(outcomes=(_unanswered(entries[0], answer),))
     if rule.accepted is None and not strays:
         return Verdict(outcomes=(*told.values(), *_all(untold, answer)))
+    if len(entries) == 1 and untold:
+        if len(nameless) == strays == 1:
+            # One record, one item: it can be of no other.
+            return Verdict(outcomes=(nameless[0](entries[0]),))
+        return Verdict(outcomes=(_unanswered(entries[0], answer),))
     return Verdict(outcomes=tuple(told.values()), untold=tuple(untold))
 
 
@@ -127,17 +130,28 @@ def _items(part: Items | None, context: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**context, "item": i} for i in found] if isinstance(found, list) else []
 
 
+def _names(part: Items | None, item: dict[str, Any]) -> set[str]:
+    """The keys that an item of the answer names."""
+    keys = _value(part, "key", item)
+    listed = keys if isinstance(keys, list) else [keys]
+    return {str(key) for key in listed if key is not None}
+
+
 def _matches(
-    part: Items | None, item: dict[str, Any], entries: Sequence[Entry]
+    part: Items | None,
+    item: dict[str, Any],
+    names: set[str],
+    entries: Sequence[Entry],
 ) -> Iterator[Entry]:
     """The entries that an item of the answer speaks of."""
     index = _value(part, "index", item)
     if type(index) is int and 0 <= index < len(entries):
         yield entries[index]
-    keys = _value(part, "key", item)
-    named = keys if isinstance(keys, list) else [keys]
-    wanted = {str(key) for key in named if key is not None}
-    yield from (entry for entry in entries if entry.row.key in wanted)
+    for name in names:
+        exact = [entry for entry in entries if entry.row.key == name]
+        # Tools write e-mail addresses in lower case; that counts while it is clear.
+        folded = [e for e in entries if e.row.key.casefold() == name.casefold()]
+        yield from exact or (folded if len(folded) == 1 else ())
 
 
 def _accepted(

@@ -73,7 +73,7 @@ class _Entry(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
-class _Missing(TemplateError):
+class _Missing(Exception):
     """An environment variable is not set."""
 
 

@@ -48,7 +48,8 @@ def _write(file: TextIO, old: Path, batch: Batch, *, escape: bool) -> None:
     column has an empty cell there until its own update comes.
     """
     changes = {row.key: row for row in batch.rows}
-    writer = csv.writer(file, lineterminator="\n")
+    # Lines end as RFC 4180 says; with another end a lone \r in a cell goes unquoted.
+    writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow([_cell(column, escape=escape) for column in batch.columns])
     for cells in _lines(old, batch.key):
         row = changes.pop(_unescaped(cells.get(batch.key, "")), None)

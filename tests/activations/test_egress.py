@@ -18,7 +18,7 @@ from tests.activations.bench import bench
 from tests.activations.scripted import Destination, Give
 
 NEVER = [
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 - an address to refuse, not to listen on
     "169.254.169.254",
     "168.63.129.16",
     "100.100.100.200",

@@ -1,0 +1,208 @@
+"""Syncs: `meta.sync` is checked against accounts, catalog and model, all at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from activations.cron import cron_problem
+from activations.errors import ConfigError
+from activations.runs import run_sync
+from activations.syncs import dbt_manifest, find_problems, load_syncs
+from profiles.published import PublishedDatabaseMissing, publish
+
+GOOD = {"destination": "files", "action": "file", "mode": "mirror", "key": "email"}
+ACCOUNTS = """
+files:
+  manifest: csv
+  settings: {directory: "{{ env_var('OUT', 'out') }}"}
+hub:
+  manifest: hubspot
+  settings: {access_token: "{{ env_var('TOKEN') }}"}
+"""
+
+
+class Project:
+    """A data directory with dbt's manifest of some models, and a destinations file."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.data_dir = tmp_path / "data"
+        self.file = tmp_path / "destinations.yml"
+        self.file.write_text(ACCOUNTS, encoding="utf-8")
+        self._nodes: dict[str, Any] = {}
+        self._write()
+
+    def add(self, name: str, sync: Any, *, folder: str = "models/syncs") -> None:
+        meta = {} if sync is None else {"sync": sync}
+        self._nodes[f"model.kith.{name}"] = {
+            "resource_type": "model",
+            "unique_id": f"model.kith.{name}",
+            "name": name,
+            "alias": name,
+            "schema": "syncs",
+            "original_file_path": f"{folder}/{name}.sql",
+            "patch_path": f"kith://{folder}/{name}.yml",
+            "config": {"meta": meta},
+            "columns": {"email": {}, "plan": {}},
+        }
+        self._write()
+
+    def _write(self) -> None:
+        path = dbt_manifest(self.data_dir)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"nodes": self._nodes}), encoding="utf-8")
+
+    def problems(self) -> str:
+        found = find_problems(self.data_dir, destinations_file=self.file, environ={})
+        return "\n".join(found)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_a_sync_is_read_from_its_model(project: Project) -> None:
+    project.add("files__people", GOOD | {"schedule": "*/15 6-22 * * mon-fri"})
+    project.add("profiles", None, folder="models/profiles")
+    syncs = load_syncs(project.data_dir, destinations_file=project.file, environ={})
+    (sync,) = syncs.values()
+    assert (sync.name, sync.model) == ("files__people", "model.kith.files__people")
+    assert (sync.mode, sync.key, sync.max_delete_share) == ("mirror", "email", 0.1)
+    assert sync.action.connector == "csv"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"destination": "fils"}, "no account 'fils'. Accounts: files, hub."),
+        ({"action": "rows"}, "'csv' has no 'rows'. Actions: file."),
+        ({"mode": "sync"}, "meta.sync.mode: "),
+        ({"key": "mail"}, "'mail' is not a column of the model. Columns: email, plan."),
+        ({"schedule": "61 * * * *"}, "'61' is not a minute (0-59)"),
+        ({"max_delete_share": 1.5}, "meta.sync.max_delete_share: "),
+        ({"max_delete_share": "10%"}, "meta.sync.max_delete_share: "),
+        ({"colour": 1}, "meta.sync.colour: there is no such key. Keys: destination,"),
+        ({"key": "plan", "destination": "hub", "action": "contacts"}, "by 'email'"),
+    ],
+)
+def test_wrong_words_are_told_with_the_right_ones(
+    project: Project, change: dict[str, Any], expected: str
+) -> None:
+    project.add("a", GOOD | change)
+    with pytest.raises(ConfigError) as caught:
+        load_syncs(project.data_dir, destinations_file=project.file, environ={})
+    assert expected in str(caught.value)
+    assert str(caught.value).startswith("models/syncs/a.yml: a: meta.sync.")
+
+
+def test_all_problems_of_all_files_are_told_at_once(project: Project) -> None:
+    project.add("a", GOOD | {"key": "mail", "schedule": "hourly"})
+    project.add("b", None)
+    project.add("c", GOOD, folder="models/audiences")
+    project.add("d", {"destination": "hub"})
+    found = project.problems()
+    for expected in (
+        "a: meta.sync.key: 'mail'",
+        "a: meta.sync.schedule: 'hourly' has 1 fields",
+        "b: meta.sync: the model has no `meta.sync`",
+        "c: meta.sync: a sync lives in models/syncs/",
+        "d: meta.sync.action: Field required",
+        "d: meta.sync.mode: Field required",
+        "destinations.yml:7: hub.settings.access_token",
+    ):
+        assert expected in found, f"{expected!r} is missing in\n{found}"
+
+
+def test_a_broken_destinations_file_blames_no_sync(project: Project) -> None:
+    project.add("a", GOOD)
+    project.file.write_text("files: {manifest: cvs}\n", encoding="utf-8")
+    assert project.problems().count("\n") == 0
+
+
+def test_an_unset_variable_stops_only_the_run_that_needs_it(project: Project) -> None:
+    sync = {
+        "destination": "hub",
+        "action": "contacts",
+        "mode": "upsert",
+        "key": "email",
+    }
+    project.add("hub__people", sync)
+    syncs = load_syncs(project.data_dir, destinations_file=project.file, environ={})
+    with pytest.raises(ConfigError, match="TOKEN is not set"):
+        run_sync(syncs["hub__people"], data_dir=project.data_dir)
+
+
+def test_without_a_build_the_next_command_is_named(
+    tmp_path: Path, project: Project
+) -> None:
+    with pytest.raises(ConfigError, match="kith build"):
+        load_syncs(tmp_path / "none", destinations_file=project.file, environ={})
+    project.add("files__people", GOOD)
+    syncs = load_syncs(project.data_dir, destinations_file=project.file, environ={})
+    with pytest.raises(PublishedDatabaseMissing, match="kith build"):
+        run_sync(syncs["files__people"], data_dir=project.data_dir)
+
+
+def test_the_payload_comes_from_the_published_database(
+    project: Project, tmp_path: Path
+) -> None:
+    """Runs as the command line runs it, with a build published in between."""
+    project.add("files__people", GOOD)
+    environ = {"OUT": str(tmp_path / "out")}
+    syncs = load_syncs(
+        project.data_dir, destinations_file=project.file, environ=environ
+    )
+    for emails in (["a@x", "b@x"], ["b@x", "c@x"]):
+        _build(project.data_dir, emails)
+        run = run_sync(syncs["files__people"], data_dir=project.data_dir)
+        assert run.is_complete
+        text = (tmp_path / "out" / "files__people.csv").read_text(encoding="utf-8")
+        assert text.splitlines() == ["email,plan", *(f"{e},free" for e in emails)]
+        again = run_sync(syncs["files__people"], data_dir=project.data_dir)
+        assert again.planned.total == 0
+
+
+def _build(data_dir: Path, emails: list[str]) -> None:
+    with duckdb.connect(str(data_dir / "warehouse.duckdb")) as con:
+        con.execute("create schema if not exists syncs")
+        con.execute(
+            "create or replace table syncs.files__people as "
+            "select unnest($emails) as email, 'free' as plan",
+            {"emails": emails},
+        )
+    publish(data_dir / "warehouse.duckdb", data_dir / "published")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["* * * * *", "*/15 * * * *", "0 6-22/2 1,15 jan-mar mon", "59 23 31 12 7"],
+)
+def test_schedules_are_taken(expression: str) -> None:
+    assert cron_problem(expression) is None
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "* * * *",
+        "61 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * * 13 *",
+        "* * * * 8",
+        "*/0 * * * *",
+        "5-1 * * * *",
+        "a * * * *",
+        "- * * * *",
+        "1, * * * *",
+        "@hourly",
+        "",
+    ],
+)
+def test_schedules_are_refused(expression: str) -> None:
+    assert cron_problem(expression) is not None
