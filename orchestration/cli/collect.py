@@ -7,6 +7,7 @@ import os
 import typer
 
 from orchestration.cli.output import err
+from orchestration.cli.ports import require_free
 
 
 def register(app: typer.Typer) -> None:
@@ -25,11 +26,12 @@ def collect() -> None:
     from collector.sources import DEVELOPMENT_KEY, ensure_development_key
 
     settings = CollectorSettings()
+    host, port = settings.collector_host, settings.collector_port
+    require_free(host, port, variable="KITH_COLLECTOR_PORT")
     key, is_new = ensure_development_key(settings.secrets_dir)
     os.environ[DEVELOPMENT_KEY] = key
     if is_new:
         err.print(f"write key of the source `development`: {key}")
         err.print("(made now and kept in secrets/write_key of the data directory)")
-    host, port = settings.collector_host, settings.collector_port
     err.print(f"collecting at http://{host}:{port}, data in {settings.data_dir}")
     serve()

@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 
 from orchestration.cli.output import err
+from orchestration.cli.ports import require_free
 
 STOP_SECONDS = 30
 
@@ -44,6 +45,12 @@ def serving() -> Iterator[dict[str, str]]:
 
     settings = ProfilesSettings()
     port = dagster_port()
+    require_free("127.0.0.1", port, variable="KITH_DAGSTER_PORT")
+    require_free(
+        settings.profiles_host,
+        settings.profiles_port,
+        variable="KITH_PROFILES_PORT",
+    )
     home = prepare_dagster_home(settings.data_dir)
     host = settings.profiles_host
     # A shell starts background jobs with SIGINT ignored; Dagster, whose SIGTERM does

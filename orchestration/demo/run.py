@@ -125,10 +125,7 @@ def _wait_until_ready(
         if process.poll() is not None:
             output.seek(0)
             last = (output.read().strip().splitlines() or ["it said nothing"])[-1]
-            raise Problem(
-                f"the collector did not start: {last}\nIs port "
-                f"{settings.collector_port} taken? KITH_COLLECTOR_PORT chooses another."
-            )
+            raise Problem(f"the collector did not start: {last}")
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -150,3 +151,13 @@ def test_a_new_destination_takes_the_manifest_of_its_name(checkout: Path) -> Non
     assert {"crm", "files"} < set(accounts)
     with pytest.raises(Problem, match="already"):
         create(Kind.DESTINATION, "hubspot", root=checkout)
+
+
+def test_a_taken_port_is_told_with_the_variable_that_changes_it(kith: Kith) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(kith.environ["KITH_COLLECTOR_PORT"])))
+        taken.listen()
+        result = kith.run("collect")
+    assert result.returncode == 2
+    assert "KITH_COLLECTOR_PORT" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -45,3 +45,5 @@ select
 from clustered
 inner join profiles
     on clustered.cluster_id = profiles.cluster_id
+-- A profile is looked up by a value: sorted, few rows are read for it.
+order by clustered.identifier_value
