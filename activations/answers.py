@@ -14,8 +14,9 @@ from typing import Any
 from activations.client import Answer
 from activations.connectors import Outcome
 from activations.errors import AuthenticationError, DestinationRefused
-from activations.manifest import Items, Operation, ResponseRule
+from activations.manifest import Operation
 from activations.rendering import Entry
+from activations.responses import Items, ResponseRule
 from activations.syncs import Sync
 from activations.templates import Renderer, TemplateError
 

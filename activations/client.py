@@ -15,42 +15,23 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any
 
 import httpcore
 import httpx
 import stamina
-import stamina.instrumentation
 from aiolimiter import AsyncLimiter
 
 from activations.egress import GuardedBackend, check_url
 from activations.errors import ConfigError, DestinationUnavailable, EgressDenied
+from activations.retries import Patience, Retry, TryAgain, retry_after
 
 MAX_ANSWER_BYTES = 1_000_000
 _PASSING = frozenset({408, 423, 425, 429})
 _RESERVED_HEADERS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "te", "upgrade"}
 )
-
-# By default stamina reports a retry through structlog, which writes to standard
-# output, where commands print their results.
-stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
-
-
-@dataclass(frozen=True)
-class Retry:
-    """How long a request is tried: attempts, waits, and seconds in all.
-
-    An answer of 429 uses up time, not attempts.
-    """
-
-    attempts: int = 6
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    longest_retry_after: float = 3600.0
-    seconds: float = 900.0
 
 
 @dataclass(frozen=True)
@@ -73,15 +54,6 @@ class Answer:
     attempts: int = 1
     request_ms: float = 0.0
     location: str | None = None
-
-
-class _TryAgain(Exception):
-    """One attempt failed in a way that may pass."""
-
-    def __init__(self, reason: str, *, code: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.wait = wait
 
 
 class Client:
@@ -127,7 +99,7 @@ class Client:
         `again` says of an answer that would otherwise stand that it may pass.
         """
         check_call(call, private_network=self._private_network)
-        patience = _Patience(self._retry)
+        patience = Patience(self._retry)
         attempts = 0
         try:
             async for attempt in stamina.retry_context(
@@ -141,7 +113,7 @@ class Client:
                 with attempt:
                     attempts += 1
                     answer = await self._attempt(call, attempts, again)
-        except _TryAgain as error:
+        except TryAgain as error:
             raise DestinationUnavailable(
                 f"{error} (attempts: {attempts})", attempts=attempts, code=error.code
             ) from error
@@ -152,7 +124,7 @@ class Client:
     ) -> Answer:
         while (pause := self._paused_until - time.monotonic()) > 0:
             if pause > self._retry.seconds:
-                raise _TryAgain(f"asked to wait {pause:.0f} s", code="429", wait=pause)
+                raise TryAgain(f"asked to wait {pause:.0f} s", code="429", wait=pause)
             await asyncio.sleep(pause)
         async with self._limiter:
             started = time.monotonic()
@@ -161,12 +133,12 @@ class Client:
                     response, body = await self._exchange(call)
             except (TimeoutError, httpx.TimeoutException):
                 reason = f"no answer within {self._seconds:g} s"
-                raise _TryAgain(reason, code="timeout") from None
+                raise TryAgain(reason, code="timeout") from None
             except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
                 raise ConfigError(f"The request cannot be sent: {error}") from error
             except httpx.TransportError as error:
                 reason = f"no answer: {type(error).__name__} {error}".rstrip()
-                raise _TryAgain(reason, code="connection") from None
+                raise TryAgain(reason, code="connection") from None
         elapsed = (time.monotonic() - started) * 1000
         text = body.decode("utf-8", errors="replace")
         answer = Answer(
@@ -183,7 +155,7 @@ class Client:
             if wait is not None:
                 wait = min(wait, self._retry.longest_retry_after)
                 self._paused_until = max(self._paused_until, time.monotonic() + wait)
-            raise _TryAgain(f"answer {status}", code=str(status), wait=wait)
+            raise TryAgain(f"answer {status}", code=str(status), wait=wait)
         return answer
 
     async def _exchange(self, call: Call) -> tuple[httpx.Response, bytes]:
@@ -204,36 +176,16 @@ class Client:
             return response, bytes(body)
 
 
-class _Patience:
-    """Decides after a failed attempt whether, and after what wait, another follows."""
-
-    def __init__(self, retry: Retry) -> None:
-        self._retry = retry
-        self._failures = 0
-        self._end = time.monotonic() + retry.seconds
-
-    def __call__(self, error: Exception) -> bool | float:
-        if not isinstance(error, _TryAgain):
-            return False
-        if error.code != "429":
-            self._failures += 1
-            if self._failures >= self._retry.attempts:
-                return False
-        if error.wait is None:
-            return True
-        # A wait beyond the end would only be followed by giving up.
-        return error.wait if time.monotonic() + error.wait <= self._end else False
-
-
 class _GuardedTransport(httpx.AsyncHTTPTransport):
     """httpx's transport over connections that `GuardedBackend` opens."""
 
     def __init__(self, *, private_network: bool) -> None:
-        super().__init__(trust_env=False)
+        context = httpx.create_ssl_context(trust_env=False)
+        super().__init__(verify=context, trust_env=False)
         # httpx has no argument for the network backend, and pinning the private
         # attribute's name is checked by every test that sends something.
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=context,
             network_backend=GuardedBackend(private_network=private_network),
             max_connections=64,
         )
@@ -256,21 +208,6 @@ def check_call(call: Call, *, private_network: bool) -> None:
             raise ConfigError(f"The header '{name}' is set by the client itself.")
         if any(mark in name + value for mark in "\r\n\0"):
             raise ConfigError(f"The header '{name}' contains a line break.")
-
-
-def retry_after(value: str | None, *, now: datetime) -> float | None:
-    """The seconds that a `Retry-After` header asks for, given as number or date."""
-    if value is None:
-        return None
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(int(value)))
-    try:
-        date = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - now).total_seconds())
 
 
 def _now() -> datetime:

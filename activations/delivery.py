@@ -13,12 +13,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from activations.answers import may_pass, read_answer
-from activations.client import Answer, Client, Retry
+from activations.client import Answer, Client
 from activations.connectors import Batch, Outcome, Row, load_connector
-from activations.errors import DestinationUnavailable, RecordRejected
+from activations.errors import (
+    ActivationError,
+    DestinationUnavailable,
+    RecordRejected,
+)
 from activations.manifest import Operation
 from activations.plan import Plan
 from activations.rendering import Entry, make_call, make_entry
+from activations.retries import Retry
 from activations.sync_log import SyncLog
 from activations.syncs import Sync
 
@@ -101,24 +106,24 @@ class _Sender:
     async def send_all(self, rows: Iterable[Row], *, in_flight: int) -> None:
         """Send batch after batch, a few at once, until the end or the first stop."""
         under_way: set[asyncio.Task[None]] = set()
-        ended: set[asyncio.Task[None]] = set()
+        errors: list[BaseException] = []
         try:
             for operation, batch in self._batches(rows):
                 under_way.add(asyncio.create_task(self._send(operation, batch)))
                 # Let the new request start before the next batch is rendered.
                 await asyncio.sleep(0)
                 if len(under_way) >= in_flight:
-                    ended, under_way = await asyncio.wait(
-                        under_way, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    if any(task.exception() for task in ended):
-                        break
+                    under_way = await _settle(under_way, errors, all_of_them=False)
+                if errors:
+                    break
+            await _settle(under_way, errors, all_of_them=True)
         finally:
-            if under_way:
-                more, _ = await asyncio.wait(under_way)
-                ended |= more
-        for task in ended:
-            task.result()
+            # Only an interrupted run has any left; what they send is sent again.
+            for task in under_way:
+                task.cancel()
+        if errors:
+            # What nobody foresaw is told before what stopped the sync.
+            raise min(errors, key=lambda error: isinstance(error, ActivationError))
 
     def _batches(self, rows: Iterable[Row]) -> Iterator[tuple[Operation, list[Entry]]]:
         """Group rows by operation, number and bytes, in order.
@@ -185,6 +190,18 @@ class _Sender:
                 request_ms=answer.request_ms if answer else None,
             )
         )
+
+
+async def _settle(
+    tasks: set[asyncio.Task[None]], errors: list[BaseException], *, all_of_them: bool
+) -> set[asyncio.Task[None]]:
+    """Wait for one or all of the tasks and keep their errors; those still running."""
+    if not tasks:
+        return tasks
+    when = asyncio.ALL_COMPLETED if all_of_them else asyncio.FIRST_COMPLETED
+    ended, running = await asyncio.wait(tasks, return_when=when)
+    errors.extend(error for task in ended if (error := task.exception()) is not None)
+    return running
 
 
 def _failed(row: Row, error: DestinationUnavailable) -> Outcome:

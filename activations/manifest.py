@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -22,6 +20,7 @@ from pydantic import (
 from activations.connectors import connector_names
 from activations.documents import read_document
 from activations.errors import ConfigError
+from activations.responses import Part, ResponseRule
 from activations.templates import Renderer, compile_path, compile_value, variables
 
 CATALOG = Path(__file__).parent / "catalog"
@@ -36,13 +35,6 @@ ENTRY_NAMES = (
     "ref",
     "idempotency_key",
 )
-RESPONSE_NAMES = ("settings", "status", "response")
-
-
-class Part(BaseModel):
-    """A piece of a manifest: keys that it does not know are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Setting(Part):
@@ -119,77 +111,6 @@ class Request(Part):
     method: str
     path: str = ""
     body: Any = Field(default=None, alias="json")
-
-
-class Items(Part):
-    """Where an answer speaks of single records: a list, and what stands in each item.
-
-    An item is matched to its record by `key` (the record's key, or a list of keys) or
-    by `index` (its place in the request), never by its place in the answer.
-    """
-
-    items: str
-    key: str | None = None
-    index: str | None = None
-    ref: str | None = None
-    code: str | None = None
-    message: str | None = None
-    _fields: dict[str, Renderer] = PrivateAttr(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _compile(self) -> Items:
-        if self.key is None and self.index is None:
-            raise ValueError("needs 'key' or 'index', to match an item to its record.")
-        self._fields["items"] = compile_value(self.items, names=RESPONSE_NAMES)
-        for name in ("key", "index", "ref", "code", "message"):
-            text = getattr(self, name)
-            if text is not None:
-                names = (*RESPONSE_NAMES, "item")
-                self._fields[name] = compile_value(text, names=names)
-        return self
-
-    def renderer(self, name: str) -> Renderer | None:
-        return self._fields.get(name)
-
-
-class ResponseRule(Part):
-    """What an answer means. The first rule whose `status` and `when` fit decides.
-
-    `partial`: the answer speaks of each record. With `accepted`, a record counts as
-    delivered only when it is named there; with `rejected` alone, when it is not named.
-    """
-
-    status: int | list[int] | None = None
-    when: str | None = None
-    outcome: Literal["succeeded", "rejected", "retry", "fatal", "partial"]
-    message: str | None = None
-    code: str | None = None
-    accepted: Items | None = None
-    rejected: Items | None = None
-    _fields: dict[str, Renderer] = PrivateAttr(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _compile(self) -> ResponseRule:
-        if self.status is None and self.when is None:
-            raise ValueError("needs 'status' or 'when'.")
-        lists = self.accepted is not None or self.rejected is not None
-        if lists != (self.outcome == "partial"):
-            raise ValueError("'accepted' and 'rejected' go with outcome 'partial'.")
-        for name in ("when", "message", "code"):
-            text = getattr(self, name)
-            if text is not None:
-                self._fields[name] = compile_value(text, names=RESPONSE_NAMES)
-        return self
-
-    def renderer(self, name: str) -> Renderer | None:
-        return self._fields.get(name)
-
-    def covers(self, status: int) -> bool:
-        if self.status is None:
-            return True
-        return status in (
-            [self.status] if isinstance(self.status, int) else self.status
-        )
 
 
 class Operation(Part):

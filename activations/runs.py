@@ -12,12 +12,12 @@ from typing import Any
 
 import duckdb
 
-from activations.client import Retry
 from activations.connectors import Outcome, Planned
 from activations.delivery import deliver
 from activations.errors import ActivationError, ConfigError, SyncRunning
 from activations.payload import open_published
 from activations.plan import Plan, make_plan
+from activations.retries import Retry
 from activations.sync_log import SyncLog
 from activations.syncs import Sync
 from collector.files import make_directories, try_lock

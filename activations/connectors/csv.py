@@ -6,6 +6,7 @@ reader, or a crash, sees either of them whole.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -75,7 +76,7 @@ def _lines(path: Path, key: str) -> Iterator[dict[str, str]]:
         file = path.open(encoding="utf-8", newline="")
     except FileNotFoundError:
         return
-    with file:
+    with file, _readable(path):
         reader = csv.reader(file)
         header = [_unescaped(cell) for cell in next(reader, [])]
         if header and key not in header:
@@ -85,6 +86,16 @@ def _lines(path: Path, key: str) -> Iterator[dict[str, str]]:
             )
         for cells in reader:
             yield dict(zip(header, cells, strict=False))
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(
+            f"{path} cannot be read as CSV ({error}). Move it away."
+        ) from error
 
 
 def _cell(value: Any, *, escape: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from activations.client import Retry
 from activations.destinations import load_destinations
 from activations.manifest import CATALOG, Manifest, load_catalog
 from activations.plan import Plan, make_plan
+from activations.retries import Retry
 from activations.runs import SyncRun, run_sync
 from activations.sync_log import log_files
 from activations.syncs import Sync
@@ -79,6 +80,11 @@ class Bench:
         return {row["key"]: row["outcome"] for row in self.log()}
 
 
+@cache
+def _catalog() -> dict[str, Manifest]:
+    return load_catalog()
+
+
 def email(number: int) -> str:
     return f"p{number:03}@example.com"
 
@@ -98,7 +104,7 @@ def bench(
     file = tmp_path / "destinations.yml"
     file.write_text(yaml.safe_dump({"acct": account}), encoding="utf-8")
     accounts = load_destinations(
-        file, catalog=catalog or load_catalog(), environ=environ or {}
+        file, catalog=catalog or _catalog(), environ=environ or {}
     )
     sync = Sync(
         name="acct__people",

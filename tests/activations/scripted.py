@@ -31,13 +31,17 @@ class Got:
 
 @dataclass(frozen=True)
 class Give:
-    """An answer; `reset` closes the connection with a TCP reset instead."""
+    """An answer, after `seconds` or `until` an event.
+
+    `reset` closes the connection with a TCP reset instead.
+    """
 
     status: int = 200
     body: Any = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     reset: bool = False
     seconds: float = 0.0
+    until: threading.Event | None = None
 
 
 @dataclass
@@ -70,6 +74,8 @@ class Destination:
             if 200 <= give.status < 300:
                 self._take(got)
         time.sleep(give.seconds)
+        if give.until is not None:
+            give.until.wait(timeout=30)
         with self._lock:
             self._now -= 1
         return give
@@ -99,11 +105,16 @@ def run_destination() -> Iterator[Destination]:
 
         def handle_any(self) -> None:
             length = int(self.headers.get("content-length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:
+                # The client died while sending: that was no request.
+                self.close_connection = True
+                return
             got = Got(
                 method=self.command,
                 path=self.path,
                 headers={n.lower(): v for n, v in self.headers.items()},
-                body=self.rfile.read(length),
+                body=body,
                 at=time.monotonic(),
             )
             give = destination.receive(got)
@@ -115,15 +126,15 @@ def run_destination() -> Iterator[Destination]:
                 self.connection.close()
                 return
             is_raw = isinstance(give.body, bytes)
-            body = give.body if is_raw else json.dumps(give.body).encode()
+            content = give.body if is_raw else json.dumps(give.body).encode()
             if give.status == 204:
-                body = b""
+                content = b""
             self.send_response(give.status)
             for name, value in give.headers.items():
                 self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
+            self.send_header("content-length", str(len(content)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 

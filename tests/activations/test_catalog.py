@@ -6,12 +6,14 @@ A new manifest is tested by being there.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from activations.connectors import connector_names
+from activations.destinations import load_destinations
 from activations.errors import ConfigError
 from activations.manifest import CATALOG, Manifest, load_catalog
 from tests.activations.bench import Bench, bench, catalog_at, email
@@ -288,6 +290,19 @@ def test_a_wrong_manifest_is_told_with_its_line(tmp_path: Path, expected: str) -
         load_catalog(tmp_path)
     assert expected in str(caught.value)
     assert all(line.startswith("catalog/x.yml:") for line in caught.value.problems)
+
+
+def test_the_readme_shows_what_works(tmp_path: Path) -> None:
+    text = (CATALOG.parent / "README.md").read_text(encoding="utf-8")
+    account, manifest = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "example.yml").write_text(manifest, encoding="utf-8")
+    assert list(load_catalog(tmp_path)["example"].actions) == ["contacts"]
+    file = tmp_path / "destinations.yml"
+    file.write_text(account, encoding="utf-8")
+    environ = {"NEWSLETTER_TOKEN": "t", "NEWSLETTER_SIGNING_SECRET": "s"}
+    accounts = load_destinations(file, catalog=LOADED, environ=environ)
+    assert accounts["newsletter_hook"].unresolved == ()
+    assert all(f"`{tool}`" in text for tool in LOADED)
 
 
 def test_manifests_are_found_by_their_place() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -60,12 +61,28 @@ def build(data_dir: Path, numbers: range) -> set[str]:
     return set(emails)
 
 
-def start(data_dir: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.activations.runner"]
-    arguments = [str(data_dir), str(data_dir.parent / "destinations.yml")]
-    return subprocess.Popen(
-        [*command, *arguments], cwd=ROOT, stderr=subprocess.PIPE, env=dict(os.environ)
-    )
+Start = Callable[[Path], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts runs of a data directory's sync; none outlives its test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(data_dir: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.activations.runner"]
+        arguments = [str(data_dir), str(data_dir.parent / "destinations.yml")]
+        process = subprocess.Popen(
+            [*command, *arguments], cwd=ROOT, stderr=subprocess.PIPE
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            process.communicate()
 
 
 def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
@@ -73,11 +90,25 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     return process.returncode, errors.decode()
 
 
-def wait_for(destination: Destination, requests: int) -> None:
+def wait_until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 30
-    while len(destination.requests) < requests:
-        assert time.monotonic() < deadline, "the run sends nothing"
-        time.sleep(0.002)
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.005)
+
+
+def wait_for_requests(destination: Destination, number: int) -> None:
+    wait_until(lambda: len(destination.requests) >= number, f"{number} requests")
+
+
+def hold_after(destination: Destination, requests: int) -> threading.Event:
+    """Let so many more requests through; later ones wait for the event."""
+    opened = threading.Event()
+    limit = len(destination.requests) + requests
+    destination.answer = lambda got: Give(
+        until=opened if len(destination.requests) > limit else None
+    )
+    return opened
 
 
 def logged(data_dir: Path) -> set[str]:
@@ -91,8 +122,7 @@ def logged(data_dir: Path) -> set[str]:
 
 @pytest.fixture
 def data_dir(tmp_path: Path, destination: Destination) -> Path:
-    """A sync of single rows to a destination that takes its time."""
-    destination.answer = lambda got: Give(seconds=0.02)
+    """A sync that sends each row in a request of its own."""
     account: dict[str, object] = {
         "manifest": "webhook",
         "private_network": True,
@@ -102,15 +132,20 @@ def data_dir(tmp_path: Path, destination: Destination) -> Path:
 
 
 def test_a_killed_run_is_taken_up_where_it_ended(
-    data_dir: Path, destination: Destination
+    data_dir: Path, destination: Destination, start: Start
 ) -> None:
-    """Killed early and after flushes: what was not logged is sent again, as itself."""
-    keys = build(data_dir, range(600))
-    for requests in (7, 150, 650):
+    """Killed early, later, and after a flush: what was not logged is sent again."""
+    keys = build(data_dir, range(300))
+    for requests, is_flushed in ((7, False), (120, False), (150, True)):
+        opened = hold_after(destination, requests)
+        goal = len(destination.requests) + requests
         process = start(data_dir)
-        wait_for(destination, requests)
+        wait_for_requests(destination, goal + 1)
+        if is_flushed:
+            wait_until(lambda: len(logged(data_dir)) >= 140, "a flush")
         process.send_signal(signal.SIGKILL)
         process.communicate()
+        opened.set()
         # Nothing is ever logged before the destination has it.
         assert logged(data_dir) <= set(destination.held)
     assert finish(start(data_dir))[0] == 0
@@ -119,14 +154,14 @@ def test_a_killed_run_is_taken_up_where_it_ended(
     for got in destination.requests:
         by_key.setdefault(got.json["key"], set()).add(got.headers["idempotency-key"])
     assert {len(used) for used in by_key.values()} == {1}
-    repeated = len(destination.requests) - len(keys)
-    assert repeated > 0, "the kills came too late to test anything"
+    # The first two runs flushed nothing; of the third only the last few were lost.
+    assert 7 + 120 <= len(destination.requests) - len(keys) <= 7 + 120 + 3 * 4 + 10
     sent = len(destination.requests)
     assert finish(start(data_dir))[0] == 0
     assert len(destination.requests) == sent
 
 
-def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path, start: Start) -> None:
     out = tmp_path / "out"
     account: dict[str, object] = {
         "manifest": "csv",
@@ -137,9 +172,7 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
         build(data_dir, numbers)
         process = start(data_dir)
         lock = data_dir / "log" / f"sync-{NAME}.lock"
-        deadline = time.monotonic() + 30
-        while not lock.exists() and time.monotonic() < deadline:
-            time.sleep(0.002)
+        wait_until(lock.exists, "the lock")
         time.sleep(pause)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -151,14 +184,36 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
         assert len(lines) == len(numbers) + 1
 
 
-def test_two_runs_never_overlap(data_dir: Path, destination: Destination) -> None:
-    build(data_dir, range(150))
+def test_two_runs_never_overlap(
+    data_dir: Path, destination: Destination, start: Start
+) -> None:
+    build(data_dir, range(20))
+    opened = hold_after(destination, 3)
     first = start(data_dir)
-    wait_for(destination, 3)
+    wait_for_requests(destination, 4)
     code, message = finish(start(data_dir))
     assert code == 3
     assert f"is being run already, by process {first.pid}" in message
+    opened.set()
     assert finish(first)[0] == 0
-    assert len(destination.requests) == 150
+    assert len(destination.requests) == 20
     # The lock went with its holder.
     assert finish(start(data_dir))[0] == 0
+
+
+def test_an_interrupted_run_ends_at_once_and_logs_what_arrived(
+    data_dir: Path, destination: Destination, start: Start
+) -> None:
+    """Ctrl-C while the destination asks for patience."""
+    build(data_dir, range(100))
+    destination.answer = lambda got: Give(
+        503 if len(destination.requests) > 40 else 200
+    )
+    process = start(data_dir)
+    wait_for_requests(destination, 44)
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    assert finish(process)[0] != 0
+    assert time.monotonic() - started < 5
+    assert logged(data_dir) == set(destination.held)
+    assert len(destination.held) == 40

@@ -143,16 +143,25 @@ def shown(text: str, escape: bool) -> str:
     return "'" + text if escape and text and risky else text
 
 
-def test_a_file_that_is_not_the_syncs_is_left_alone(files: Bench) -> None:
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"name,age\nAda,36\n", "has no column 'email'"),
+        (b"email,plan\n\xff\xfe,x\n", "cannot be read as CSV"),
+    ],
+)
+def test_a_file_that_is_not_the_syncs_is_left_alone(
+    files: Bench, content: bytes, expected: str
+) -> None:
     directory = Path(files.sync.account.settings["directory"])
     directory.mkdir()
     file = directory / "acct__people.csv"
-    file.write_text("name,age\nAda,36\n", encoding="utf-8")
+    file.write_bytes(content)
     files.people([1])
     run = files.run()
     assert run.stopped is not None
-    assert "has no column 'email'" in run.stopped
-    assert file.read_text(encoding="utf-8") == "name,age\nAda,36\n"
+    assert expected in run.stopped
+    assert file.read_bytes() == content
     assert files.log() == []
 
 

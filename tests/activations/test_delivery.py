@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from activations.client import retry_after
+from activations.retries import retry_after
 from activations.runs import Counts
 from activations.sync_log import log_files
 from tests.activations.bench import Bench, bench, catalog_at, email

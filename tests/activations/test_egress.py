@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from activations.client import Call, Client, Retry, check_call
+from activations.client import Call, Client, check_call
 from activations.egress import is_allowed
 from activations.errors import ConfigError, DestinationUnavailable, EgressDenied
+from activations.retries import Retry
 from tests.activations.bench import bench
 from tests.activations.scripted import Destination, Give
 

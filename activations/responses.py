@@ -1,0 +1,88 @@
+"""The part of a manifest that says what a tool's answers mean."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr, model_validator
+
+from activations.templates import Renderer, compile_value
+
+RESPONSE_NAMES = ("settings", "status", "response")
+
+
+class Part(BaseModel):
+    """A piece of a manifest: keys that it does not know are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Items(Part):
+    """Where an answer speaks of single records: a list, and what stands in each item.
+
+    An item is matched to its record by `key` (the record's key, or a list of keys) or
+    by `index` (its place in the request), never by its place in the answer.
+    """
+
+    items: str
+    key: str | None = None
+    index: str | None = None
+    ref: str | None = None
+    code: str | None = None
+    message: str | None = None
+    _fields: dict[str, Renderer] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _compile(self) -> Items:
+        if self.key is None and self.index is None:
+            raise ValueError("needs 'key' or 'index', to match an item to its record.")
+        self._fields["items"] = compile_value(self.items, names=RESPONSE_NAMES)
+        for name in ("key", "index", "ref", "code", "message"):
+            text = getattr(self, name)
+            if text is not None:
+                names = (*RESPONSE_NAMES, "item")
+                self._fields[name] = compile_value(text, names=names)
+        return self
+
+    def renderer(self, name: str) -> Renderer | None:
+        return self._fields.get(name)
+
+
+class ResponseRule(Part):
+    """What an answer means. The first rule whose `status` and `when` fit decides.
+
+    `partial`: the answer speaks of each record. With `accepted`, a record counts as
+    delivered only when it is named there; with `rejected` alone, when it is not named.
+    """
+
+    status: int | list[int] | None = None
+    when: str | None = None
+    outcome: Literal["succeeded", "rejected", "retry", "fatal", "partial"]
+    message: str | None = None
+    code: str | None = None
+    accepted: Items | None = None
+    rejected: Items | None = None
+    _fields: dict[str, Renderer] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _compile(self) -> ResponseRule:
+        if self.status is None and self.when is None:
+            raise ValueError("needs 'status' or 'when'.")
+        lists = self.accepted is not None or self.rejected is not None
+        if lists != (self.outcome == "partial"):
+            raise ValueError("'accepted' and 'rejected' go with outcome 'partial'.")
+        for name in ("when", "message", "code"):
+            text = getattr(self, name)
+            if text is not None:
+                self._fields[name] = compile_value(text, names=RESPONSE_NAMES)
+        return self
+
+    def renderer(self, name: str) -> Renderer | None:
+        return self._fields.get(name)
+
+    def covers(self, status: int) -> bool:
+        if self.status is None:
+            return True
+        return status in (
+            [self.status] if isinstance(self.status, int) else self.status
+        )
