@@ -43,9 +43,8 @@ def build(
     """
     from profiles.settings import ProfilesSettings
 
-    report = build_with_progress(
-        ProfilesSettings().data_dir, select=select, full_refresh=full_refresh
-    )
+    data_dir = ProfilesSettings().data_dir
+    report = build_with_progress(data_dir, select=select, full_refresh=full_refresh)
     counts = report.counts
     if as_json:
         print_json(
@@ -64,7 +63,7 @@ def build(
             err.print(f"warning: {node.kind} {node.name}: {node.message}")
     out.print(
         f"built {counts['ok']} models and tests in {report.seconds:.0f} s; "
-        "published data/published/current.duckdb"
+        f"published {data_dir / 'published' / 'current.duckdb'}"
     )
 
 

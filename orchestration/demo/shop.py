@@ -16,8 +16,14 @@ SHOPPERS = 260
 PASSERS_BY = 120
 DAYS = 60
 
-FIRST_NAMES = "Ada Boris Chen Dora Emil Fatima Goran Hana Ivo Jana Karim Lena".split()  # noqa: SIM905
-LAST_NAMES = "Abel Berg Costa Dahl Eder Faber Gruber Horn Ito Jensen Kaya Lund".split()  # noqa: SIM905
+FIRST_NAMES = (
+    *("Ada", "Boris", "Chen", "Dora", "Emil", "Fatima"),
+    *("Goran", "Hana", "Ivo", "Jana", "Karim", "Lena"),
+)
+LAST_NAMES = (
+    *("Abel", "Berg", "Costa", "Dahl", "Eder", "Faber"),
+    *("Gruber", "Horn", "Ito", "Jensen", "Kaya", "Lund"),
+)
 COUNTRIES = ("AT", "CH", "DE", "FR", "SE")
 COMPANIES = ("Acorn", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel")
 PRODUCTS = [
