@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from orchestration.cli.output import err, out, print_json
+from orchestration.cli.output import err, out, print_json, shown
 
 if TYPE_CHECKING:
     from orchestration.dbt_runs import NodeResult
@@ -63,7 +63,7 @@ def build(
             err.print(f"warning: {node.kind} {node.name}: {node.message}")
     out.print(
         f"built {counts['ok']} models and tests in {report.seconds:.0f} s; "
-        f"published {data_dir / 'published' / 'current.duckdb'}"
+        f"published {shown(data_dir / 'published' / 'current.duckdb')}"
     )
 
 

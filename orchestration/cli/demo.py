@@ -11,7 +11,7 @@ import typer
 from rich.progress import track
 
 from orchestration.cli.build import build_with_progress
-from orchestration.cli.output import err, out, print_json
+from orchestration.cli.output import err, out, print_json, shown
 from orchestration.cli.problems import Problem
 
 CRM_PORT = 8013
@@ -83,7 +83,7 @@ def demo(
         else:
             tell(story, out)
             published = settings.data_dir / "published" / "current.duckdb"
-            out.print(NEXT.format(published=published))
+            out.print(NEXT.format(published=shown(published)))
         if keep_running:
             services.enter_context(running_collector(settings))
             _keep_running(services, settings.collector_host, settings.collector_port)

@@ -111,10 +111,8 @@ def _plan_sync(name: str, root: Path) -> Plan:
             f"activations/destinations.yml has no account '{destination}'. "
             f"Accounts: {', '.join(sorted(accounts))}."
         )
-    manifests = _catalog()
-    manifest = manifests.get(str(accounts[destination].get("manifest")), [])
-    action = manifest[0] if manifest else "records"
-    values = {"name": name, "destination": destination, "action": action}
+    actions = _actions(str(accounts[destination].get("manifest")))
+    values = {"name": name, "destination": destination, "action": actions[0]}
     step = f"Shape its payload, then run: ./kith build --select {name}+"
     model = root / "dbt_project" / "models" / "syncs" / name
     return Plan(model, values, f"{step}\nand look at: ./kith plan {name}")
@@ -153,8 +151,13 @@ def _accounts(root: Path) -> dict[str, dict[str, object]]:
     return document if isinstance(document, dict) else {}
 
 
-def _catalog() -> dict[str, list[str]]:
-    """The names of each manifest's actions."""
+def _actions(manifest: str) -> list[str]:
+    """The names of a manifest's actions, the usual one first."""
     from activations.manifest import load_catalog
 
-    return {name: list(manifest.actions) for name, manifest in load_catalog().items()}
+    catalog = load_catalog()
+    if manifest not in catalog:
+        raise Problem(
+            f"there is no manifest '{manifest}'. Manifests: {', '.join(catalog)}."
+        )
+    return list(catalog[manifest].actions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,14 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 def print_json(document: Any) -> None:
     """Print one JSON object on standard output; times as ISO 8601."""
     out.print(json.dumps(document, default=_plain, ensure_ascii=False), markup=False)
+
+
+def shown(path: Path) -> str:
+    """The path as a person would type it here: relative when it is below this place."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def _plain(value: Any) -> Any:

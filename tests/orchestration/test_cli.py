@@ -42,6 +42,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "activations").mkdir()
     accounts = ROOT / "activations" / "destinations.yml"
     shutil.copy(accounts, tmp_path / "activations")
+    shutil.copy(ROOT / ".sqlfluff", tmp_path)
     return tmp_path
 
 
@@ -132,7 +133,7 @@ def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None
             "lint",
             *checkout.glob("dbt_project/models/*/*video*.sql"),
         ],
-        cwd=ROOT,
+        cwd=checkout,
         capture_output=True,
         text=True,
         check=False,
