@@ -8,12 +8,9 @@ append to the durable log, answer.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import secrets
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import orjson
@@ -21,38 +18,21 @@ import structlog
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # re-export
 
 from collector import logs, wire
-from collector.errors import LogBroken, LogFull, Refused, Unacceptable
+from collector.errors import LogBroken, LogFull, Refused
+from collector.http import error_body, read_body, require_method
+from collector.ingest import Quarantined, make_rows
 from collector.log import Log, claim_stream, recover
 from collector.settings import CollectorSettings
 from collector.sources import Source, Sources, load_sources
-from collector.validate import MAX_DEPTH, Event, Reception, validate
+from collector.validate import Event, Reception
 
 RETRY_SECONDS = 5
-PREVIEW_BYTES = 2_048
-DISCARDED_BYTES = 8_000_000
-REFUSED_ALONE = frozenset({"no_user_anon_id", "too_deep"})
-"""An event sent alone is refused for these; in a batch it goes to quarantine."""
 
 _JSON = ("content-type", "application/json")
 _SUCCESS = b'{"success":true}'
 _LINES = msgspec.json.Encoder()
 
 logger = structlog.get_logger("collector")
-
-
-class Quarantined(msgspec.Struct, kw_only=True):
-    """A row of `raw/quarantine`, as it stands in the log."""
-
-    dataset: str
-    received_at: int
-    source_id: str
-    request_id: str
-    code: str
-    detail: str
-    path: str
-    payload: str
-    payload_sha256: str
-    replayable: bool
 
 
 def create() -> Collector:
@@ -94,7 +74,7 @@ class Collector:
         try:
             status, body = await self._answer(scope, protocol, request_id)
         except Refused as refused:
-            status, body = refused.status, _error_body(refused, request_id)
+            status, body = refused.status, error_body(refused, request_id)
             if refused.retry_after is not None:
                 headers.append(("retry-after", str(refused.retry_after)))
         protocol.response_bytes(status, headers, body)
@@ -104,14 +84,14 @@ class Collector:
     ) -> tuple[int, bytes]:
         path = scope.path.rstrip("/") or "/"
         if route := wire.ROUTES.get(path):
-            _require_method(scope, "POST")
+            require_method(scope, "POST")
             await self._collect(scope, protocol, route, request_id)
             return 200, _SUCCESS
         if path in ("/", "/health"):
-            _require_method(scope, "GET")
+            require_method(scope, "GET")
             return 200, b'{"status":"ok"}'
         if path == "/ready":
-            _require_method(scope, "GET")
+            require_method(scope, "GET")
             return self._readiness()
         raise Refused(404, "unknown_path", "Events are sent to /v1/batch and the like.")
 
@@ -129,7 +109,7 @@ class Collector:
         is_batch = route == wire.BATCH
         limit = settings.max_batch_bytes if is_batch else settings.max_event_bytes
         received_at = datetime.now(UTC)
-        body = await _read_body(scope, protocol, limit, settings.body_seconds)
+        body = await read_body(scope, protocol, limit, settings.body_seconds)
         encoding = scope.headers.get("content-encoding", "").lower()
         request = wire.parse(wire.inflate(body, encoding, limit=limit), route)
         source = self._authenticate(scope, request.write_key)
@@ -145,7 +125,8 @@ class Collector:
                 scope.headers.get("user-agent") if source.is_client else None
             ),
         )
-        await self._store(self._rows(request, reception))
+        rows = make_rows(request, reception, max_events=settings.max_batch_events)
+        await self._store(rows)
 
     def _authenticate(self, scope: Scope, body_key: str | None) -> Source:
         """The source of the request; the header's key wins over the body's."""
@@ -165,26 +146,6 @@ class Collector:
             raise Refused(403, "source_disabled", "This source is switched off.")
         return source
 
-    def _rows(
-        self, request: wire.Request, reception: Reception
-    ) -> list[Event | Quarantined]:
-        """One row per event sent: itself, or why it is quarantined."""
-        rows: list[Event | Quarantined] = []
-        for position, raw in enumerate(request.events):
-            try:
-                if position >= self._settings.max_batch_events:
-                    raise Unacceptable(
-                        "too_many_events",
-                        f"a batch may hold {self._settings.max_batch_events} events",
-                        replayable=True,
-                    )
-                rows.append(validate(raw, reception))
-            except Unacceptable as reason:
-                if not request.is_batch and reason.code in REFUSED_ALONE:
-                    raise Refused(400, reason.code, reason.detail) from None
-                rows.append(_quarantined(raw, reason, reception))
-        return rows
-
     async def _store(self, rows: list[Event | Quarantined]) -> None:
         try:
             await self._log.append(_LINES.encode_lines(rows))
@@ -195,83 +156,6 @@ class Collector:
             ) from None
         except LogBroken as error:
             raise Refused(503, "log_unavailable", f"Try again: {error}.") from None
-
-
-def _quarantined(raw: Any, reason: Unacceptable, reception: Reception) -> Quarantined:
-    payload = orjson.dumps(_pruned(raw, MAX_DEPTH))
-    whole = len(payload) <= reception.max_event_bytes
-    shown = payload if whole else payload[:PREVIEW_BYTES]
-    return Quarantined(
-        dataset="quarantine",
-        received_at=int(reception.received_at.timestamp() * 1_000_000),
-        source_id=reception.source_id,
-        request_id=reception.request_id,
-        code=reason.code,
-        detail=reason.detail,
-        path=reason.path,
-        payload=shown.decode(errors="ignore"),
-        payload_sha256=hashlib.sha256(payload).hexdigest(),
-        replayable=reason.replayable and whole,
-    )
-
-
-def _pruned(value: Any, levels: int) -> Any:
-    """The value with what is nested too deep to serialise replaced by a mark."""
-    if not isinstance(value, (dict, list)):
-        return value
-    if levels == 0:
-        return "(nested too deep)"
-    if isinstance(value, dict):
-        return {key: _pruned(child, levels - 1) for key, child in value.items()}
-    return [_pruned(child, levels - 1) for child in value]
-
-
-async def _read_body(
-    scope: Scope, protocol: HTTPProtocol, limit: int, seconds: float
-) -> bytes:
-    """The whole body; one that is too large or too slow is refused.
-
-    What exceeds the limit is read on and thrown away, up to `DISCARDED_BYTES`: a client
-    that is cut off while it writes sees a broken connection, not the 413, and retries.
-    """
-    declared = _declared_length(scope)
-    body = bytearray()
-    size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in protocol:
-                size += len(chunk)
-                if size <= limit:
-                    body += chunk
-                elif size > DISCARDED_BYTES:
-                    break
-    except TimeoutError:
-        raise Refused(408, "body_timeout", "The body took too long.") from None
-    if size > limit:
-        raise wire.too_large(limit)
-    if declared is not None and size != declared:
-        raise Refused(400, "incomplete_body", "The body ended early.")
-    return bytes(body)
-
-
-def _declared_length(scope: Scope) -> int | None:
-    declared = scope.headers.get("content-length")
-    return int(declared) if declared is not None and declared.isdecimal() else None
-
-
-def _require_method(scope: Scope, method: str) -> None:
-    if scope.method != method and not (method == "GET" and scope.method == "HEAD"):
-        raise Refused(405, "method_not_allowed", f"Use {method} here.")
-
-
-def _error_body(refused: Refused, request_id: str) -> bytes:
-    error: Mapping[str, Any] = {
-        "success": False,
-        "code": refused.code,
-        "message": refused.message,
-        "request_id": request_id,
-    }
-    return orjson.dumps(error)
 
 
 async def _leave_with_parent(parent: int) -> None:

@@ -1,0 +1,82 @@
+"""From a decoded request to rows of the log: each event stored or quarantined."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+import orjson
+
+from collector.errors import Refused, Unacceptable
+from collector.validate import MAX_DEPTH, Event, Reception, validate
+from collector.wire import Request
+
+PREVIEW_BYTES = 2_048
+REFUSED_ALONE = frozenset({"no_user_anon_id", "too_deep"})
+"""An event sent alone is refused for these; in a batch it goes to quarantine."""
+
+
+class Quarantined(msgspec.Struct, kw_only=True):
+    """A row of `raw/quarantine`, as it stands in the log."""
+
+    dataset: str
+    received_at: int
+    source_id: str
+    request_id: str
+    code: str
+    detail: str
+    path: str
+    payload: str
+    payload_sha256: str
+    replayable: bool
+
+
+def make_rows(
+    request: Request, reception: Reception, *, max_events: int
+) -> list[Event | Quarantined]:
+    """One row per event sent: itself, or why it is quarantined."""
+    rows: list[Event | Quarantined] = []
+    for position, raw in enumerate(request.events):
+        try:
+            if position >= max_events:
+                raise Unacceptable(
+                    "too_many_events",
+                    f"a batch may hold {max_events} events",
+                    replayable=True,
+                )
+            rows.append(validate(raw, reception))
+        except Unacceptable as reason:
+            if not request.is_batch and reason.code in REFUSED_ALONE:
+                raise Refused(400, reason.code, reason.detail) from None
+            rows.append(_quarantined(raw, reason, reception))
+    return rows
+
+
+def _quarantined(raw: Any, reason: Unacceptable, reception: Reception) -> Quarantined:
+    payload = orjson.dumps(_pruned(raw, MAX_DEPTH))
+    whole = len(payload) <= reception.max_event_bytes
+    shown = payload if whole else payload[:PREVIEW_BYTES]
+    return Quarantined(
+        dataset="quarantine",
+        received_at=int(reception.received_at.timestamp() * 1_000_000),
+        source_id=reception.source_id,
+        request_id=reception.request_id,
+        code=reason.code,
+        detail=reason.detail,
+        path=reason.path,
+        payload=shown.decode(errors="ignore"),
+        payload_sha256=hashlib.sha256(payload).hexdigest(),
+        replayable=reason.replayable and whole,
+    )
+
+
+def _pruned(value: Any, levels: int) -> Any:
+    """The value with what is nested too deep to serialise replaced by a mark."""
+    if not isinstance(value, (dict, list)):
+        return value
+    if levels == 0:
+        return "(nested too deep)"
+    if isinstance(value, dict):
+        return {key: _pruned(child, levels - 1) for key, child in value.items()}
+    return [_pruned(child, levels - 1) for child in value]
