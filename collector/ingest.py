@@ -49,11 +49,11 @@ def make_rows(
         except Unacceptable as reason:
             if not request.is_batch and reason.code in REFUSED_ALONE:
                 raise Refused(400, reason.code, reason.detail) from None
-            rows.append(_quarantined(raw, reason, reception))
+            rows.append(quarantined(raw, reason, reception))
     return rows
 
 
-def _quarantined(raw: Any, reason: Unacceptable, reception: Reception) -> Quarantined:
+def quarantined(raw: Any, reason: Unacceptable, reception: Reception) -> Quarantined:
     payload = orjson.dumps(_pruned(raw, MAX_DEPTH))
     whole = len(payload) <= reception.max_event_bytes
     shown = payload if whole else payload[:PREVIEW_BYTES]
