@@ -25,7 +25,17 @@ app = typer.Typer(
 )
 
 # In the order in which `kith --help` shows them.
-for _module in ("demo", "collect", "build", "sync", "profile", "ui", "check", "new"):
+for _module in (
+    "demo",
+    "collect",
+    "tail",
+    "build",
+    "sync",
+    "profile",
+    "ui",
+    "check",
+    "new",
+):
     importlib.import_module(f"orchestration.cli.{_module}").register(app)
 importlib.import_module("orchestration.cli.test").register(app)
 
