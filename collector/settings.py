@@ -5,14 +5,22 @@ Every one has a default that works on a fresh machine; `README.md` lists them.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
+
+
+def _split(value: Any) -> Any:
+    """A list written as one variable: its items are separated by commas."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class CollectorSettings(BaseSettings):
@@ -24,10 +32,22 @@ class CollectorSettings(BaseSettings):
     sources: Path = Path("collector/sources.yml")
     collector_host: str = "127.0.0.1"
     collector_port: Annotated[int, Field(ge=0, le=65535)] = 8010
+    path_prefix: Annotated[str, Field(pattern=r"^(\*|(/[\w.~-]+)+)?$")] = ""
+    """Paths may start with it; `*` stands for any."""
+    public_url: Annotated[str, Field(pattern=r"^(https?://[\w.:\[\]-]+)?$")] = ""
+    """How browsers reach the collector; unset, the Host of their request is believed."""
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)
+    ] = ()
+    """Networks, separated by commas, whose X-Forwarded-For is believed."""
+    region: str = ""
+    """Where this collector stores; sources of another region are refused with 421."""
     collector_workers: Annotated[int, Field(ge=1)] = 1
 
     max_event_bytes: Bytes = 32_768
     max_batch_bytes: Bytes = 512_000
+    max_import_bytes: Bytes = 16_000_000
+    """A body of /v1/import, which brings history in larger pieces."""
     max_batch_events: Annotated[int, Field(gt=0)] = 2_500
     body_seconds: Seconds = 30.0
     """A request body that takes longer than this to arrive is refused with 408."""
