@@ -13,6 +13,7 @@ from rich.progress import track
 from orchestration.cli.build import build_with_progress
 from orchestration.cli.output import err, out, print_json, shown
 from orchestration.cli.problems import Problem
+from orchestration.cli.sync import announce_retries
 
 CRM_PORT = 8013
 
@@ -64,6 +65,7 @@ def demo(
     settings = CollectorSettings()
     crm_file = settings.data_dir / "demo" / "crm.json"
     os.environ.setdefault("KITH_CRM_URL", f"http://127.0.0.1:{CRM_PORT}/crm")
+    announce_retries()
     with ExitStack() as services:
         try:
             services.enter_context(run_crm(crm_file, os.environ["KITH_CRM_URL"]))

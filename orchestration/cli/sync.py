@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from orchestration.cli.output import out, print_json
+from orchestration.cli.output import err, out, print_json
 from orchestration.cli.problems import Problem
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def sync(
     from activations import run_sync
     from orchestration.project import data_dir
 
+    announce_retries()
     run = run_sync(find_sync(name), data_dir=data_dir(), allow_deletes=allow_deletes)
     if as_json:
         print_json(run.as_dict())
@@ -77,6 +78,19 @@ def sync(
         out.print(run.describe())
     if not run.is_complete:
         raise typer.Exit(1)
+
+
+def announce_retries() -> None:
+    """From now on say on standard error that a destination is waited for."""
+    from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+
+    def on_retry(details: RetryDetails) -> None:
+        err.print(
+            f"{details.caused_by}; trying again in {details.wait_for:.1f} s",
+            markup=False,
+        )
+
+    set_on_retry_hooks([on_retry])
 
 
 def find_sync(name: str) -> Sync:
