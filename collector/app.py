@@ -1,8 +1,8 @@
 """The collector's HTTP side: a request in, `200` once its events are on disk.
 
-The server is granian, spoken to over RSGI; this module owns what the server does not:
-routes, body limits and deadlines, and the order of things: authenticate, validate,
-append to the durable log, answer.
+The server is granian, spoken to over RSGI; this module is the application it runs in
+each worker: it finds the endpoint, hands the request over, and answers, also when the
+answer is no.
 """
 
 from __future__ import annotations
@@ -10,27 +10,24 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
 
-import msgspec
-import orjson
 import structlog
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # re-export
 
-from collector import logs, wire
-from collector.errors import LogBroken, LogFull, Refused
-from collector.http import error_body, read_body, require_method
-from collector.ingest import Quarantined, make_rows
+from collector import browser, cors, logs, routes
+from collector.authentication import authenticate, basic_key, require_permission
+from collector.errors import Refused
+from collector.http import Answer, Call, json_answer, refusal, require_method
+from collector.intake import Intake
+from collector.live_sources import LiveSources
 from collector.log import Log, claim_stream, recover
+from collector.routes import Action
 from collector.settings import CollectorSettings
-from collector.sources import Source, Sources, load_sources
-from collector.validate import Event, Reception
 
-RETRY_SECONDS = 5
-
-_JSON = ("content-type", "application/json")
-_SUCCESS = b'{"success":true}'
-_LINES = msgspec.json.Encoder()
+_OPENAPI = Path(__file__).with_name("openapi.json")
 
 logger = structlog.get_logger("collector")
 
@@ -39,14 +36,13 @@ def create() -> Collector:
     """The application, set up from the environment; called in each worker."""
     logs.configure()
     settings = CollectorSettings()
-    sources = load_sources(settings.sources, environ=os.environ)
-    return Collector(settings, sources)
+    return Collector(settings, LiveSources(settings.sources, environ=os.environ))
 
 
 class Collector:
     """The RSGI application of one worker, which owns one stream of the log."""
 
-    def __init__(self, settings: CollectorSettings, sources: Sources) -> None:
+    def __init__(self, settings: CollectorSettings, sources: LiveSources) -> None:
         self._settings = settings
         self._sources = sources
 
@@ -66,96 +62,99 @@ class Collector:
             segment_seconds=self._settings.segment_seconds,
             pending_bytes=self._settings.pending_bytes,
         )
+        intake = Intake(self._settings, self._sources, self._log)
+        self._actions: Mapping[Action, Callable[[Call], Awaitable[Answer]]] = {
+            Action.COLLECT: intake.collect,
+            Action.SWALLOW: intake.swallow,
+            Action.WEBHOOK: intake.webhook,
+            Action.PIXEL: intake.pixel,
+            Action.BROWSER_SETTINGS: self._browser_settings,
+            Action.SOURCE_CONFIG: self._source_config,
+            Action.HEALTH: self._health,
+            Action.READY: self._ready,
+            Action.VERSION: self._version,
+            Action.ROBOTS: self._robots,
+            Action.OPENAPI: self._openapi,
+        }
         self._guard = asyncio.create_task(_leave_with_parent(os.getppid()))
+        self._follower = asyncio.create_task(self._sources.follow())
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         request_id = secrets.token_hex(8)
-        headers = [_JSON, ("x-request-id", request_id)]
+        if scope.method == "OPTIONS":
+            protocol.response_empty(204, cors.preflight_headers(scope))
+            return
         try:
-            status, body = await self._answer(scope, protocol, request_id)
+            answer = await self._answer(scope, protocol, request_id)
         except Refused as refused:
-            status, body = refused.status, error_body(refused, request_id)
-            if refused.retry_after is not None:
-                headers.append(("retry-after", str(refused.retry_after)))
-        protocol.response_bytes(status, headers, body)
+            answer = refusal(refused, request_id)
+        except Exception:
+            # The client is answered in any case: without an answer it tries for ever.
+            logger.exception("a request failed", request_id=request_id)
+            failure = Refused(500, "internal_error", "The collector failed; try again.")
+            answer = refusal(failure, request_id)
+        headers = [
+            ("content-type", answer.content_type),
+            ("x-request-id", request_id),
+            *answer.headers,
+            *cors.answer_headers(scope),
+        ]
+        protocol.response_bytes(answer.status, headers, answer.body)
 
     async def _answer(
         self, scope: Scope, protocol: HTTPProtocol, request_id: str
-    ) -> tuple[int, bytes]:
-        path = scope.path.rstrip("/") or "/"
-        if route := wire.ROUTES.get(path):
-            require_method(scope, "POST")
-            await self._collect(scope, protocol, route, request_id)
-            return 200, _SUCCESS
-        if path in ("/", "/health"):
-            require_method(scope, "GET")
-            return 200, b'{"status":"ok"}'
-        if path == "/ready":
-            require_method(scope, "GET")
-            return self._readiness()
-        raise Refused(404, "unknown_path", "Events are sent to /v1/batch and the like.")
-
-    def _readiness(self) -> tuple[int, bytes]:
-        failure = self._log.failure
-        if failure is None:
-            return 200, b'{"status":"ready"}'
-        return 503, orjson.dumps({"status": "not ready", "reason": str(failure)})
-
-    async def _collect(
-        self, scope: Scope, protocol: HTTPProtocol, route: str, request_id: str
-    ) -> None:
-        """Store what the request carries; returns once it is on disk."""
-        settings = self._settings
-        is_batch = route == wire.BATCH
-        limit = settings.max_batch_bytes if is_batch else settings.max_event_bytes
-        received_at = datetime.now(UTC)
-        body = await read_body(scope, protocol, limit, settings.body_seconds)
-        encoding = scope.headers.get("content-encoding", "").lower()
-        request = wire.parse(wire.inflate(body, encoding, limit=limit), route)
-        source = self._authenticate(scope, request.write_key)
-        reception = Reception(
-            source_id=source.name,
-            request_id=request_id,
-            received_at=received_at,
-            sent_at=request.sent_at,
-            route_type=None if is_batch else route,
-            max_event_bytes=settings.max_event_bytes,
-            client_ip=scope.client.rpartition(":")[0] if source.is_client else None,
-            client_user_agent=(
-                scope.headers.get("user-agent") if source.is_client else None
-            ),
-        )
-        rows = make_rows(request, reception, max_events=settings.max_batch_events)
-        await self._store(rows)
-
-    def _authenticate(self, scope: Scope, body_key: str | None) -> Source:
-        """The source of the request; the header's key wins over the body's."""
-        header_key = wire.header_key(scope.headers.get("authorization"))
-        key = header_key or body_key
-        source = self._sources.find(key.encode()) if key else None
-        if source is None:
-            raise wire.unknown_key()
-        other = self._sources.find(body_key.encode()) if body_key else None
-        if other is not None and other != source:
+    ) -> Answer:
+        found = routes.find(scope.path, prefix=self._settings.path_prefix)
+        if found is None:
             raise Refused(
-                400,
-                "conflicting_write_key",
-                "The Authorization header and the body name different sources.",
+                404, "unknown_path", "Events are sent to /v1/batch and the like."
             )
-        if not source.enabled:
-            raise Refused(403, "source_disabled", "This source is switched off.")
-        return source
+        endpoint, parameters = found
+        require_method(scope.method, endpoint.method)
+        call = Call(scope, protocol, request_id, endpoint.carries, parameters)
+        return await self._actions[endpoint.action](call)
 
-    async def _store(self, rows: list[Event | Quarantined]) -> None:
-        try:
-            await self._log.append(_LINES.encode_lines(rows))
-        except LogFull as error:
-            # 429, not 503: clients wait for Retry-After without counting the attempt.
-            raise Refused(
-                429, "overloaded", f"Try again: {error}.", retry_after=RETRY_SECONDS
-            ) from None
-        except LogBroken as error:
-            raise Refused(503, "log_unavailable", f"Try again: {error}.") from None
+    async def _browser_settings(self, call: Call) -> Answer:
+        write_key = call.parameters["write_key"]
+        source = authenticate(self._sources.current, [write_key])
+        origin, region = call.header("origin"), self._settings.region
+        require_permission(source, origin=origin, region=region)
+        scheme, host = browser.own_address(
+            call, self._settings.public_url, self._settings.path_prefix
+        )
+        return json_answer(browser.segment_settings(write_key, scheme, host))
+
+    async def _source_config(self, call: Call) -> Answer:
+        keys = [basic_key(call.header("authorization")), call.query.get("writeKey")]
+        if call.scope.method == "HEAD" and not any(keys):
+            return json_answer(
+                {}
+            )  # the SDK only looks whether an ad blocker is at work
+        source = authenticate(self._sources.current, keys)
+        write_key = next(key for key in keys if key)
+        return json_answer(browser.rudder_source_config(source, write_key))
+
+    async def _health(self, call: Call) -> Answer:
+        return json_answer({"status": "ok"})
+
+    async def _ready(self, call: Call) -> Answer:
+        """Whether events can be stored; a broken `sources.yml` alone is no reason."""
+        failure, problem = self._log.failure, self._sources.problem
+        document = {"status": "ready" if failure is None else "not ready"}
+        if failure is not None:
+            document["reason"] = str(failure)
+        if problem is not None:
+            document["sources"] = problem
+        return json_answer(document, status=200 if failure is None else 503)
+
+    async def _version(self, call: Call) -> Answer:
+        return json_answer({"version": version("kith")})
+
+    async def _robots(self, call: Call) -> Answer:
+        return Answer(b"User-agent: *\nDisallow: /\n", content_type="text/plain")
+
+    async def _openapi(self, call: Call) -> Answer:
+        return Answer(_OPENAPI.read_bytes())
 
 
 async def _leave_with_parent(parent: int) -> None:

@@ -1,10 +1,15 @@
-"""What the HTTP server leaves to the app: body limits, methods, error answers."""
+"""What the HTTP server leaves to the app: body limits, methods, peers, answers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # re-export
@@ -12,23 +17,83 @@ from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # re
 from collector import wire
 from collector.errors import Refused
 
-DISCARDED_BYTES = 8_000_000
+DISCARDED_BYTES = 32_000_000
+JSON_TYPE = "application/json"
+_REFUSED_TYPES = re.compile(r"multipart/|(application|text)/([\w.-]+\+)?xml\b")
+_REFUSED_CHARSETS = re.compile(r"charset\s*=\s*\"?utf-?(16|32)")
 
 
-async def read_body(
-    scope: Scope, protocol: HTTPProtocol, limit: int, seconds: float
-) -> bytes:
+@dataclass(frozen=True)
+class Answer:
+    """What goes back to the client."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = JSON_TYPE
+    headers: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that found its endpoint; its body is read by whoever wants it."""
+
+    scope: Scope
+    protocol: HTTPProtocol
+    request_id: str
+    carries: str
+    parameters: Mapping[str, str]
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """The parameters of the query string; of a repeated one the first."""
+        pairs = parse_qsl(self.scope.query_string, keep_blank_values=True)
+        return dict(reversed(pairs))
+
+    def header(self, name: str) -> str | None:
+        """The value of a header, by its lower-case name."""
+        value: str | None = self.scope.headers.get(name)
+        return value
+
+
+def success() -> Answer:
+    """Everything the request carried is stored."""
+    return Answer(b'{"success":true}')
+
+
+def json_answer(document: Any, *, status: int = 200) -> Answer:
+    """An answer with a JSON document."""
+    return Answer(orjson.dumps(document), status)
+
+
+def refusal(refused: Refused, request_id: str) -> Answer:
+    """The answer to a refused request, in the form that real clients can read."""
+    document = {
+        "success": False,
+        "code": refused.code,
+        "message": refused.message,
+        "request_id": request_id,
+    }
+    headers = list(refused.headers)
+    if refused.retry_after is not None:
+        headers.append(("retry-after", str(refused.retry_after)))
+    return Answer(orjson.dumps(document), refused.status, headers=headers)
+
+
+async def read_body(call: Call, limit: int, seconds: float) -> bytes:
     """The whole body; one that is too large or too slow is refused.
 
     What exceeds the limit is read on and thrown away, up to `DISCARDED_BYTES`: a client
     that is cut off while it writes sees a broken connection, not the 413, and retries.
+    A client that waits for `100 Continue` has written nothing yet and is told at once.
     """
-    declared = _declared_length(scope)
+    declared = _declared_length(call.scope)
+    if declared is not None and declared > limit and call.header("expect"):
+        raise wire.too_large(limit)
     body = bytearray()
     size = 0
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in protocol:
+            async for chunk in call.protocol:
                 size += len(chunk)
                 if size <= limit:
                     body += chunk
@@ -48,18 +113,58 @@ def _declared_length(scope: Scope) -> int | None:
     return int(declared) if declared is not None and declared.isdecimal() else None
 
 
-def require_method(scope: Scope, method: str) -> None:
+def require_method(method: str, allowed: str) -> None:
     """Refuse any other method; HEAD is as good as GET."""
-    if scope.method != method and not (method == "GET" and scope.method == "HEAD"):
-        raise Refused(405, "method_not_allowed", f"Use {method} here.")
+    if method == allowed or (method == "HEAD" and allowed == "GET"):
+        return
+    names = "GET, HEAD, OPTIONS" if allowed == "GET" else "POST, OPTIONS"
+    raise Refused(
+        405, "method_not_allowed", f"Use {allowed} here.", headers=[("allow", names)]
+    )
 
 
-def error_body(refused: Refused, request_id: str) -> bytes:
-    """The body of a refusal, in the form that real clients can read."""
-    error: Mapping[str, Any] = {
-        "success": False,
-        "code": refused.code,
-        "message": refused.message,
-        "request_id": request_id,
-    }
-    return orjson.dumps(error)
+def require_readable(content_type: str | None) -> None:
+    """Refuse a body that says it is no JSON in UTF-8.
+
+    Nothing else is read from the content type: browsers send JSON as text/plain to
+    avoid a preflight, and one server SDK gzips it as a form.
+    """
+    if content_type is None:
+        return
+    lowered = content_type.lower()
+    if _REFUSED_TYPES.match(lowered) or _REFUSED_CHARSETS.search(lowered):
+        raise Refused(
+            415, "unsupported_media_type", "Send JSON in UTF-8 (application/json)."
+        )
+
+
+def client_address(call: Call, proxies: Sequence[IPv4Network | IPv6Network]) -> str:
+    """The address the request comes from, seen past the proxies that are trusted.
+
+    Anybody can write anything into X-Forwarded-For, so only what a trusted proxy added
+    counts: the right-most hop that is not itself one.
+    """
+    peer: str = call.scope.client.rpartition(":")[0].strip("[]")
+    if not _is_within(peer, proxies):
+        return peer
+    for hop in reversed((call.header("x-forwarded-for") or "").split(",")):
+        address = hop.strip()
+        if not _is_address(address):
+            return peer
+        if not _is_within(address, proxies):
+            return address
+    return peer
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _is_within(text: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    return _is_address(text) and any(
+        ip_address(text) in network for network in networks
+    )

@@ -35,7 +35,7 @@ class CollectorSettings(BaseSettings):
     path_prefix: Annotated[str, Field(pattern=r"^(\*|(/[\w.~-]+)+)?$")] = ""
     """Paths may start with it; `*` stands for any."""
     public_url: Annotated[str, Field(pattern=r"^(https?://[\w.:\[\]-]+)?$")] = ""
-    """How browsers reach the collector; unset, the Host of their request is believed."""
+    """How browsers reach the collector; unset, their Host header is believed."""
     trusted_proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)
     ] = ()
@@ -45,7 +45,8 @@ class CollectorSettings(BaseSettings):
     collector_workers: Annotated[int, Field(ge=1)] = 1
 
     max_event_bytes: Bytes = 32_768
-    max_batch_bytes: Bytes = 512_000
+    max_batch_bytes: Bytes = 4_000_000
+    """No client splits a refused batch, and one of them sends up to 4 MB."""
     max_import_bytes: Bytes = 16_000_000
     """A body of /v1/import, which brings history in larger pieces."""
     max_batch_events: Annotated[int, Field(gt=0)] = 2_500

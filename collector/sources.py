@@ -9,19 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
+from collector import source_file, webhooks
 from collector.errors import SourcesError
+from collector.source_file import Entry, Kind, Limits
 
-Kind = Literal["server", "browser", "mobile"]
-SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 DEVELOPMENT_KEY = "KITH_WRITE_KEY"
 
 
@@ -31,70 +26,72 @@ class Source:
 
     name: str
     kind: Kind
-    enabled: bool
+    enabled: bool = True
+    allowed_origins: Sequence[str] = ()
+    limits: Limits = field(default_factory=Limits)
+    region: str | None = None
+    webhook: webhooks.Webhook | None = None
 
     @property
     def is_client(self) -> bool:
         """Whether the request comes from the person's own device."""
-        return self.kind != "server"
+        return self.kind in ("browser", "mobile")
+
+    def allows_origin(self, origin: str | None) -> bool:
+        """Whether pages of this origin may send; a request without one is no page's."""
+        if origin is None or not self.allowed_origins:
+            return True
+        origin = origin.lower()
+        for allowed in self.allowed_origins:
+            scheme, star, domain = allowed.partition("*")
+            if star and origin.startswith(scheme) and origin.endswith(domain):
+                return True
+            if origin == allowed:
+                return True
+        return False
 
 
 class Sources:
-    """All sources, by the hash of their write key."""
+    """All sources: by the hash of their write key, and by name."""
 
-    def __init__(self, by_hash: Mapping[bytes, Source]) -> None:
+    def __init__(
+        self, by_hash: Mapping[bytes, Source], by_name: Mapping[str, Source]
+    ) -> None:
         self._by_hash = dict(by_hash)
+        self._by_name = dict(by_name)
 
     def find(self, write_key: bytes) -> Source | None:
         """The source of this write key, or None."""
         return self._by_hash.get(hashlib.sha256(write_key).digest())
 
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    write_key_env: str | None = None
-    write_key_sha256: Sha256 | None = None
-    kind: Kind
-    enabled: bool = True
-
-    @model_validator(mode="after")
-    def _one_key(self) -> _Entry:
-        if (self.write_key_env is None) == (self.write_key_sha256 is None):
-            raise ValueError("give exactly one of write_key_env and write_key_sha256")
-        return self
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    sources: Annotated[dict[SourceName, _Entry], Field(min_length=1)]
+    def named(self, name: str) -> Source | None:
+        """The source of this name, or None."""
+        return self._by_name.get(name)
 
 
 def load_sources(path: Path, *, environ: Mapping[str, str]) -> Sources:
     """Read `sources.yml`; raises `SourcesError` that lists all its problems."""
-    file = _parse(path)
     problems: list[str] = []
     by_hash: dict[bytes, Source] = {}
-    for name, entry in file.sources.items():
-        source = Source(name=name, kind=entry.kind, enabled=entry.enabled)
-        digest = _digest(entry, environ)
-        if digest is None:
+    by_name: dict[str, Source] = {}
+    for name, entry in source_file.read(path).sources.items():
+        where = f"{path}: sources.{name}"
+        try:
+            source = by_name[name] = _source(name, entry, path.parent, environ)
+            digest = _digest(entry, environ)
+        except SourcesError as error:
+            problems.append(f"{where}{error}")
+            continue
+        if digest in by_hash:
             problems.append(
-                f"{path}: sources.{name}.write_key_env: the environment variable "
-                f"{entry.write_key_env} is not set or empty. Set it, or use "
-                "write_key_sha256."
+                f"{where} has the same write key as sources.{by_hash[digest].name}. "
+                "Give each source its own."
             )
-        elif digest in by_hash:
-            problems.append(
-                f"{path}: sources.{name} has the same write key as "
-                f"sources.{by_hash[digest].name}. Give each source its own."
-            )
-        else:
+        elif digest is not None:
             by_hash[digest] = source
     if problems:
         raise SourcesError("\n".join(problems))
-    return Sources(by_hash)
+    return Sources(by_hash, by_name)
 
 
 def ensure_development_key(secrets_dir: Path) -> tuple[str, bool]:
@@ -116,25 +113,46 @@ def ensure_development_key(secrets_dir: Path) -> tuple[str, bool]:
     return key, True
 
 
-def _parse(path: Path) -> _File:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SourcesError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourcesError(f"{path}: is not valid YAML: {error}") from None
-    try:
-        return _File.model_validate(document)
-    except ValidationError as error:
-        lines = (
-            f"{path}: {'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise SourcesError("\n".join(lines)) from None
+def _source(
+    name: str, entry: Entry, directory: Path, environ: Mapping[str, str]
+) -> Source:
+    webhook = None
+    if entry.kind == "webhook":
+        signature = None
+        if setting := entry.signature:
+            secret = _variable(setting.secret_env, environ, "signature.secret_env")
+            signature = webhooks.Signature(
+                header=setting.header.lower(),
+                secret=secret.encode(),
+                encoding=setting.encoding,
+                prefix=setting.prefix,
+            )
+        events = webhooks.load_function(directory / "webhooks" / f"{name}.py")
+        webhook = webhooks.Webhook(events=events, signature=signature)
+    return Source(
+        name=name,
+        kind=entry.kind,
+        enabled=entry.enabled,
+        allowed_origins=tuple(origin.lower() for origin in entry.allowed_origins),
+        limits=entry.limits,
+        region=entry.region,
+        webhook=webhook,
+    )
 
 
-def _digest(entry: _Entry, environ: Mapping[str, str]) -> bytes | None:
+def _digest(entry: Entry, environ: Mapping[str, str]) -> bytes | None:
     if entry.write_key_sha256 is not None:
         return bytes.fromhex(entry.write_key_sha256)
-    key = environ.get(entry.write_key_env or "", "")
-    return hashlib.sha256(key.encode()).digest() if key else None
+    if entry.write_key_env is None:
+        return None
+    key = _variable(entry.write_key_env, environ, "write_key_env")
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _variable(name: str, environ: Mapping[str, str], field_name: str) -> str:
+    if value := environ.get(name):
+        return value
+    hint = " Set it, or use write_key_sha256." if field_name == "write_key_env" else ""
+    raise SourcesError(
+        f".{field_name}: the environment variable {name} is not set or empty.{hint}"
+    )

@@ -42,7 +42,7 @@ def free_port() -> int:
 
 @dataclass
 class Answer:
-    """An HTTP answer, its body decoded from JSON."""
+    """An HTTP answer; a JSON body is decoded, any other stays bytes."""
 
     status: int
     body: Any
@@ -94,17 +94,26 @@ def request(
     body: bytes | None = None,
     user: str | None = None,
     headers: Mapping[str, str] | None = None,
+    method: str | None = None,
 ) -> Answer:
     """One HTTP request; an answer of any status is an answer, not an exception."""
-    call = urllib.request.Request(url, data=body, headers=dict(headers or {}))  # noqa: S310 - loopback
+    call = urllib.request.Request(  # noqa: S310 - loopback
+        url, data=body, headers=dict(headers or {}), method=method
+    )
     if user is not None:
         call.add_header("Authorization", basic(user))
     try:
         with urllib.request.urlopen(call, timeout=30) as reply:  # noqa: S310 - loopback
-            return Answer(reply.status, json.loads(reply.read()), dict(reply.headers))
+            return _answer(reply.status, reply)
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, json.loads(error.read()), dict(error.headers))
+            return _answer(error.code, error)
+
+
+def _answer(status: int, reply: Any) -> Answer:
+    body = reply.read()
+    is_json = body and reply.headers.get_content_type() == "application/json"
+    return Answer(status, json.loads(body) if is_json else body, dict(reply.headers))
 
 
 def basic(user: str) -> str:
@@ -115,15 +124,19 @@ def basic(user: str) -> str:
 
 
 def start_collector(
-    data_dir: Path, *, port: int = 0, environ: Mapping[str, str] | None = None
+    data_dir: Path,
+    *,
+    port: int = 0,
+    environ: Mapping[str, str] | None = None,
+    sources: str = SOURCES,
 ) -> CollectorProcess:
     """Start a collector and wait until it is ready; without a port, on a free one."""
     port = port or free_port()
-    sources = data_dir.parent / f"{data_dir.name}-sources.yml"
-    sources.write_text(SOURCES)
+    sources_file = sources_path(data_dir)
+    sources_file.write_text(sources)
     settings = {
         "KITH_DATA_DIR": str(data_dir),
-        "KITH_SOURCES": str(sources),
+        "KITH_SOURCES": str(sources_file),
         "KITH_COLLECTOR_PORT": str(port),
         "KITH_SEGMENT_SECONDS": "0.3",
         **KEYS,
@@ -141,14 +154,22 @@ def start_collector(
 
 @contextlib.contextmanager
 def running_collector(
-    data_dir: Path, *, environ: Mapping[str, str] | None = None
+    data_dir: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    sources: str = SOURCES,
 ) -> Iterator[CollectorProcess]:
     """A collector for the length of a `with` block."""
-    collector = start_collector(data_dir, environ=environ)
+    collector = start_collector(data_dir, environ=environ, sources=sources)
     try:
         yield collector
     finally:
         collector.stop()
+
+
+def sources_path(data_dir: Path) -> Path:
+    """The `sources.yml` of a collector started on this directory."""
+    return data_dir.parent / f"{data_dir.name}-sources.yml"
 
 
 def _wait_until_ready(collector: CollectorProcess) -> None:
