@@ -9,11 +9,12 @@ import msgspec
 import orjson
 
 from collector.errors import Refused, Unacceptable
-from collector.validate import MAX_DEPTH, Event, Reception, validate
+from collector.strict_json import MAX_DEPTH, examine
+from collector.validate import Event, Reception, validate
 from collector.wire import Request
 
 PREVIEW_BYTES = 2_048
-REFUSED_ALONE = frozenset({"no_user_anon_id", "too_deep"})
+REFUSED_ALONE = frozenset({"no_user_anon_id", "too_deep", "invalid_json"})
 """An event sent alone is refused for these; in a batch it goes to quarantine."""
 
 
@@ -38,14 +39,23 @@ def make_rows(
     """One row per event sent: itself, or why it is quarantined."""
     rows: list[Event | Quarantined] = []
     for position, raw in enumerate(request.events):
+        examined = None
+        if request.is_odd:
+            examined = examine(raw, alone=not request.is_batch)
+            raw = examined.value
         try:
+            if examined and examined.fault:
+                raise examined.fault
             if position >= max_events:
                 raise Unacceptable(
                     "too_many_events",
                     f"a batch may hold {max_events} events",
                     replayable=True,
                 )
-            rows.append(validate(raw, reception))
+            event = validate(raw, reception)
+            if examined:
+                event.flags.extend(examined.flags)
+            rows.append(event)
         except Unacceptable as reason:
             if not request.is_batch and reason.code in REFUSED_ALONE:
                 raise Refused(400, reason.code, reason.detail) from None

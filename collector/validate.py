@@ -18,9 +18,9 @@ import msgspec
 import orjson
 
 from collector.errors import Unacceptable
+from collector.strict_json import MAX_DEPTH
 
 TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias"})
-MAX_DEPTH = 64
 MAX_PROPERTIES = 10_000
 MAX_ID_LENGTH = 255
 MAX_NAME_LENGTH = 500

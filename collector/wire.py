@@ -12,22 +12,21 @@ import base64
 import binascii
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
+from collector import strict_json
 from collector.errors import Refused
 
 BATCH = "batch"
-IMPORT = "import"
-"""A batch of history; it may be larger."""
-MERGE = "merge"
-"""RudderStack's merge of two identifiers of any kind. Kith has no such event: its
-identity graph learns the same from an identify with both, so a merge is quarantined."""
+ROUTES: Mapping[str, str] = {
+    **{f"/v1/{name}": name for name in ("identify", "track", "page", "screen")},
+    **{f"/v1/{name}": name for name in ("group", "alias")},
+    "/v1/batch": BATCH,
+}
+"""Path → the event type it carries, or `BATCH`."""
 
 _INHERITED = ("context", "integrations")
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,13 @@ class Request:
     route: str
     sent_at: Any
     write_key: str | None
+    is_odd: bool = False
+    """Whether the events must be looked through; see `strict_json`."""
 
     @property
     def is_batch(self) -> bool:
         """Whether the events came as a batch, so that one may fail alone."""
-        return self.route in (BATCH, IMPORT)
-
-    @property
-    def event_type(self) -> str | None:
-        """The type that the path gives to an event that names none."""
-        return None if self.is_batch or self.route == MERGE else self.route
+        return self.route == BATCH
 
 
 def inflate(body: bytes, encoding: str, *, limit: int) -> bytes:
@@ -59,7 +55,6 @@ def inflate(body: bytes, encoding: str, *, limit: int) -> bytes:
             415,
             "unsupported_encoding",
             "The body's Content-Encoding must be gzip or identity.",
-            headers=[("accept-encoding", "gzip")],
         )
     inflater = zlib.decompressobj(wbits=31)
     try:
@@ -82,12 +77,15 @@ def too_large(limit: int) -> Refused:
 
 def parse(body: bytes, route: str) -> Request:
     """Decode a request body; raises `Refused` when it is no event or batch at all."""
-    document = _load_object(body)
+    document, is_odd = _load_object(body)
     sent_at = document.get("sentAt")
     write_key = document.pop("writeKey", None)
     key = write_key if isinstance(write_key, str) else None
-    if route not in (BATCH, IMPORT):
-        return Request([document], route, sent_at, key)
+    if is_odd:
+        sent_at = strict_json.examine(sent_at, alone=False).value
+        key = strict_json.examine(key, alone=False).value
+    if route != BATCH:
+        return Request([document], route, sent_at, key, is_odd)
     events = document.get("batch")
     if not isinstance(events, list):
         raise Refused(
@@ -98,65 +96,48 @@ def parse(body: bytes, route: str) -> Request:
     inherited = {name: document[name] for name in _INHERITED if document.get(name)}
     if inherited:
         events = [_inherit(event, inherited) for event in events]
-    return Request(events, route, sent_at, key)
+    return Request(events, route, sent_at, key, is_odd)
 
 
-def with_headers(
-    request: Request, *, sent_at: str | None, anonymous_id: str | None
-) -> Request:
-    """The request with what RudderStack's browser SDK says in headers.
+def header_key(authorization: str | None) -> str | None:
+    """The write key of a Basic `Authorization` header: its user name.
 
-    `SentAt` is text, `AnonymousId` base64; each only fills what the body leaves out.
+    A missing colon is tolerated, as some clients leave it out. Raises `Refused` when
+    the header is there but unreadable.
     """
-    if request.sent_at is None and sent_at is not None:
-        request = replace(request, sent_at=sent_at)
-    decoded = _decoded(anonymous_id)
-    if not decoded:
-        return request
-    events = [
-        {**event, "anonymousId": decoded}
-        if isinstance(event, dict) and event.get("anonymousId") in (None, "")
-        else event
-        for event in request.events
-    ]
-    return replace(request, events=events)
-
-
-def _decoded(text: str | None) -> str | None:
-    if text is None:
+    if authorization is None:
         return None
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise unknown_key()
     try:
-        return base64.b64decode(text, validate=True).decode()
-    except (binascii.Error, ValueError):
-        return None
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise unknown_key() from None
+    return decoded.partition(":")[0]
 
 
-def load(body: bytes) -> Any:
-    """The JSON document of a body; raises `Refused` when it is none."""
+def unknown_key() -> Refused:
+    """The one answer to a missing, malformed or wrong write key."""
+    return Refused(
+        401,
+        "invalid_write_key",
+        "Send the write key of an enabled source: as the user name of Basic "
+        "authentication or as `writeKey` in the body.",
+    )
+
+
+def _load(body: bytes) -> tuple[Any, bool]:
     if not body:
         raise Refused(400, "empty_body", "The request has no body.")
-    try:
-        return orjson.loads(body.removeprefix(_BOM))
-    except orjson.JSONDecodeError as error:
-        raise _not_json(body, error) from None
+    return strict_json.load(body)
 
 
-def _not_json(body: bytes, error: orjson.JSONDecodeError) -> Refused:
-    if body.startswith(b"\x1f\x8b"):
-        hint = "It looks like gzip without `Content-Encoding: gzip`."
-        return Refused(400, "invalid_json", f"The body is not JSON. {hint}")
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return Refused(400, "invalid_utf8", "The body is not UTF-8; JSON has to be.")
-    return Refused(400, "invalid_json", f"The body is not JSON. {error}.")
-
-
-def _load_object(body: bytes) -> dict[str, Any]:
-    document = load(body)
+def _load_object(body: bytes) -> tuple[dict[str, Any], bool]:
+    document, is_odd = _load(body)
     if not isinstance(document, dict):
         raise Refused(400, "not_an_object", "The body must be one JSON object.")
-    return document
+    return document, is_odd
 
 
 def _inherit(event: Any, inherited: Mapping[str, Any]) -> Any:

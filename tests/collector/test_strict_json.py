@@ -1,0 +1,179 @@
+"""What the strict reading refuses, and what a patient one saves of a batch."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector import strict_json, wire
+from collector.errors import Refused
+from collector.ingest import Quarantined, make_rows
+from collector.validate import Event, Reception
+
+RECEPTION = Reception(
+    source_id="shop",
+    request_id="r1",
+    received_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
+    sent_at=None,
+    route_type=None,
+    max_event_bytes=32_768,
+)
+
+
+def event(value: bytes, message_id: bytes = b"m") -> bytes:
+    return (
+        b'{"type":"track","userId":"u","event":"E","messageId":"%s",'
+        b'"properties":{"v":%s}}' % (message_id, value)
+    )
+
+
+def rows_of(body: bytes, route: str = wire.BATCH) -> list[Event | Quarantined]:
+    return make_rows(wire.parse(body, route), RECEPTION, max_events=100)
+
+
+def beside_a_good_one(value: bytes) -> Event | Quarantined:
+    """The row of an event in a batch whose other event must not suffer."""
+    body = b'{"batch":[%s,%s]}' % (event(value), event(b"1", b"good"))
+    odd, good = rows_of(body)
+    assert isinstance(good, Event)
+    assert (good.message_id, good.properties, good.flags) == ("good", '{"v":1}', [])
+    return odd
+
+
+@pytest.mark.parametrize("literal", [b"NaN", b"Infinity", b"-Infinity", b"1e400"])
+def test_a_number_that_is_none_costs_only_its_event(literal: bytes) -> None:
+    row = beside_a_good_one(literal)
+    assert isinstance(row, Quarantined)
+    assert (row.code, row.path) == ("not_a_number", "properties.v")
+    assert json.loads(row.payload)["properties"] == {"v": literal.decode()}
+    with pytest.raises(Refused) as refused:
+        rows_of(event(literal), "track")
+    assert (refused.value.status, refused.value.code) == (400, "invalid_json")
+
+
+def test_half_an_emoji_is_replaced_in_a_batch_and_refused_alone() -> None:
+    row = beside_a_good_one(b'"shirt \\ud83d"')
+    assert isinstance(row, Event)
+    assert row.flags == ["lone_surrogate"]
+    assert json.loads(row.properties or "") == {"v": "shirt \N{REPLACEMENT CHARACTER}"}
+    with pytest.raises(Refused) as refused:
+        rows_of(event(b'"shirt \\ud83d"'), "track")
+    assert (refused.value.status, refused.value.code) == (400, "invalid_json")
+    whole = beside_a_good_one(b'"\\ud83d\\ude00"')
+    assert isinstance(whole, Event)
+    assert whole.flags == []
+
+
+@pytest.mark.parametrize("key", [b"a\\u0000b", b"\\udc00"])
+def test_a_key_that_no_reader_can_name_is_quarantined(key: bytes) -> None:
+    row = beside_a_good_one(b'{"%s":1}' % key)
+    assert isinstance(row, Quarantined)
+    assert (row.code, row.path) == ("bad_key", "properties.v")
+
+
+@pytest.mark.parametrize(
+    ("digits", "stored", "flags"),
+    [
+        ("9223372036854775807", 2**63 - 1, []),
+        ("-9223372036854775808", -(2**63), []),
+        ("9223372036854775808", "9223372036854775808", ["number_overflow"]),
+        ("18446744073709551616", "18446744073709551616", ["number_overflow"]),
+        ("-9223372036854775809", "-9223372036854775809", ["number_overflow"]),
+        ("1" + 400 * "0", "1" + 400 * "0", ["number_overflow"]),
+        ("9007199254740993", 9007199254740993, []),
+        ("1.000000000000000005", 1.0, []),
+        ("-0", 0, []),
+        ("1e-400", 0.0, []),
+        ('"12345678901234567890"', "12345678901234567890", []),
+    ],
+)
+def test_numbers_keep_every_digit(digits: str, stored: Any, flags: list[str]) -> None:
+    for body, route in (
+        (b'{"batch":[%s]}' % event(digits.encode()), wire.BATCH),
+        (event(digits.encode()), "track"),
+        (event(b" " + digits.encode()), "track"),
+    ):
+        (row,) = rows_of(body, route)
+        assert isinstance(row, Event)
+        assert json.loads(row.properties or "")["v"] == stored
+        assert row.flags == flags
+
+
+def test_a_number_of_thousands_of_digits_is_none() -> None:
+    row = beside_a_good_one(5_000 * b"9")
+    assert isinstance(row, Quarantined)
+    assert row.code == "not_a_number"
+
+
+def test_what_the_batch_says_of_all_counts_for_each() -> None:
+    body = b'{"context":{"a":NaN},"sentAt":"\\ud800","writeKey":"\\ud800","batch":[%s]}'
+    request = wire.parse(body % event(b"1"), wire.BATCH)
+    assert request.write_key == request.sent_at == "\N{REPLACEMENT CHARACTER}"
+    (row,) = make_rows(request, RECEPTION, max_events=1)
+    assert isinstance(row, Quarantined)
+    assert (row.code, row.path) == ("not_a_number", "context.a")
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_the_last_of_equal_keys_wins(escaped: bool) -> None:
+    key = b"\\u0076" if escaped else b"v"
+    (row,) = rows_of(b'{"batch":[%s]}' % event(b'1,"%s":2' % key))
+    assert isinstance(row, Event)
+    assert row.properties == '{"v":2}'
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"\xff\xfe{\x00}\x00", "invalid_utf8"),
+        ('{"a":1}'.encode("utf-16-le"), "invalid_utf8"),
+        ('{"a":1}'.encode("utf-16-be"), "invalid_utf8"),
+        ('{"a":1}'.encode("utf-32-le"), "invalid_utf8"),
+        (b'{"a":"\xc0\xaf"}', "invalid_utf8"),
+        (b'{"a":"\xed\xa0\x80"}', "invalid_utf8"),
+        (b'{"batch":[1,]}', "invalid_json"),
+        (b'{"batch":[NaN,]}', "invalid_json"),
+        (b'{"batch":[]} {}', "invalid_json"),
+        (b'{"batch":[]}\n{"batch":[]}', "invalid_json"),
+        (b"[NaN]", "invalid_json"),
+        (b'{"batch":' + 100_000 * b"[" + 100_000 * b"]" + b"}", "too_deep"),
+        (b'{"batch":' + 1_025 * b"[" + 1_025 * b"]" + b"}", "too_deep"),
+    ],
+)
+def test_what_no_reading_saves_is_refused(body: bytes, code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        rows_of(body)
+    assert (refused.value.status, refused.value.code) == (400, code)
+
+
+def test_a_byte_order_mark_is_taken_off() -> None:
+    (row,) = rows_of(b"\xef\xbb\xbf" + event(b"1"), "track")
+    assert isinstance(row, Event)
+
+
+@pytest.mark.parametrize("levels", [65, 255, 900])
+def test_what_nests_too_deep_costs_only_its_event(levels: int) -> None:
+    odd_as_well = b"[" * levels + b"12345678901234567890" + b"]" * levels
+    for value in (odd_as_well, b"[" * levels + b"]" * levels):
+        row = beside_a_good_one(value)
+        assert isinstance(row, Quarantined)
+        assert row.code == "too_deep"
+
+
+@given(st.text() | st.binary().map(lambda raw: raw.decode(errors="replace")))
+def test_both_readings_agree_wherever_the_strict_one_reads(text: str) -> None:
+    body = json.dumps({"batch": [{"text": text}]}).encode(errors="replace")
+    patient = strict_json.examine(json.loads(body), alone=False)
+    try:
+        strict = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        assert patient.flags == ["lone_surrogate"]
+        return
+    document, _ = strict_json.load(body)
+    assert document == strict == patient.value
