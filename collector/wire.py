@@ -12,19 +12,18 @@ import base64
 import binascii
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from collector import strict_json
 from collector.errors import Refused
 
 BATCH = "batch"
-ROUTES: Mapping[str, str] = {
-    **{f"/v1/{name}": name for name in ("identify", "track", "page", "screen")},
-    **{f"/v1/{name}": name for name in ("group", "alias")},
-    "/v1/batch": BATCH,
-}
-"""Path → the event type it carries, or `BATCH`."""
+IMPORT = "import"
+"""A batch of history; it may be larger."""
+MERGE = "merge"
+"""RudderStack's merge of two identifiers of any kind. Kith has no such event: its
+identity graph learns the same from an identify with both, so a merge is quarantined."""
 
 _INHERITED = ("context", "integrations")
 
@@ -43,7 +42,12 @@ class Request:
     @property
     def is_batch(self) -> bool:
         """Whether the events came as a batch, so that one may fail alone."""
-        return self.route == BATCH
+        return self.route in (BATCH, IMPORT)
+
+    @property
+    def event_type(self) -> str | None:
+        """The type that the path gives to an event that names none."""
+        return None if self.is_batch or self.route == MERGE else self.route
 
 
 def inflate(body: bytes, encoding: str, *, limit: int) -> bytes:
@@ -55,6 +59,7 @@ def inflate(body: bytes, encoding: str, *, limit: int) -> bytes:
             415,
             "unsupported_encoding",
             "The body's Content-Encoding must be gzip or identity.",
+            headers=[("accept-encoding", "gzip")],
         )
     inflater = zlib.decompressobj(wbits=31)
     try:
@@ -84,7 +89,7 @@ def parse(body: bytes, route: str) -> Request:
     if is_odd:
         sent_at = strict_json.examine(sent_at, alone=False).value
         key = strict_json.examine(key, alone=False).value
-    if route != BATCH:
+    if route not in (BATCH, IMPORT):
         return Request([document], route, sent_at, key, is_odd)
     events = document.get("batch")
     if not isinstance(events, list):
@@ -99,32 +104,45 @@ def parse(body: bytes, route: str) -> Request:
     return Request(events, route, sent_at, key, is_odd)
 
 
-def header_key(authorization: str | None) -> str | None:
-    """The write key of a Basic `Authorization` header: its user name.
+def with_headers(
+    request: Request, *, sent_at: str | None, anonymous_id: str | None
+) -> Request:
+    """The request with what RudderStack's browser SDK says in headers.
 
-    A missing colon is tolerated, as some clients leave it out. Raises `Refused` when
-    the header is there but unreadable.
+    `SentAt` is text, `AnonymousId` base64; each only fills what the body leaves out.
     """
-    if authorization is None:
+    if request.sent_at is None and sent_at is not None:
+        request = replace(request, sent_at=sent_at)
+    decoded = _decoded(anonymous_id)
+    if not decoded:
+        return request
+    events = [
+        {**event, "anonymousId": decoded}
+        if isinstance(event, dict) and event.get("anonymousId") in (None, "")
+        else event
+        for event in request.events
+    ]
+    return replace(request, events=events)
+
+
+def _decoded(text: str | None) -> str | None:
+    if text is None:
         return None
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        raise unknown_key()
     try:
-        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise unknown_key() from None
-    return decoded.partition(":")[0]
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
 
 
-def unknown_key() -> Refused:
-    """The one answer to a missing, malformed or wrong write key."""
-    return Refused(
-        401,
-        "invalid_write_key",
-        "Send the write key of an enabled source: as the user name of Basic "
-        "authentication or as `writeKey` in the body.",
-    )
+def load(body: bytes) -> Any:
+    """The JSON document of a body; raises `Refused` when it is none."""
+    document, is_odd = _load(body)
+    if not is_odd:
+        return document
+    examined = strict_json.examine(document, alone=True)
+    if examined.fault:
+        raise Refused(400, examined.fault.code, examined.fault.detail)
+    return examined.value
 
 
 def _load(body: bytes) -> tuple[Any, bool]:
