@@ -37,7 +37,7 @@ from collector.rates import Rates
 from collector.settings import CollectorSettings
 from collector.sources import Source, Sources
 from collector.validate import Event, Reception
-from collector.webhooks import WebhookRequest
+from collector.webhook import WebhookRequest
 from collector.wire import Request
 
 RETRY_SECONDS = 5

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector import source_file, webhooks
+from collector import source_file
 from collector.errors import SourcesError
 from collector.source_file import Entry, Kind, Limits
+from collector.webhook import Signature, Webhook, load_function
 
 DEVELOPMENT_KEY = "KITH_WRITE_KEY"
 
@@ -30,7 +31,7 @@ class Source:
     allowed_origins: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
     region: str | None = None
-    webhook: webhooks.Webhook | None = None
+    webhook: Webhook | None = None
 
     @property
     def is_client(self) -> bool:
@@ -121,14 +122,14 @@ def _source(
         signature = None
         if setting := entry.signature:
             secret = _variable(setting.secret_env, environ, "signature.secret_env")
-            signature = webhooks.Signature(
+            signature = Signature(
                 header=setting.header.lower(),
                 secret=secret.encode(),
                 encoding=setting.encoding,
                 prefix=setting.prefix,
             )
-        events = webhooks.load_function(directory / "webhooks" / f"{name}.py")
-        webhook = webhooks.Webhook(events=events, signature=signature)
+        events = load_function(directory / "webhooks" / f"{name}.py")
+        webhook = Webhook(events=events, signature=signature)
     return Source(
         name=name,
         kind=entry.kind,
