@@ -23,7 +23,8 @@ from collector.errors import Refused
 from collector.http import Answer, Call, json_answer, refusal, require_method
 from collector.intake import Intake
 from collector.live_sources import LiveSources
-from collector.log import Log, claim_stream, recover
+from collector.log import DRAIN_SIGNAL, open_log
+from collector.overload import Budget
 from collector.routes import Action
 from collector.settings import CollectorSettings
 
@@ -53,14 +54,11 @@ class Collector:
         self._log.close()
 
     async def _start(self) -> None:
-        stream, self._lock = claim_stream(self._settings.log_dir)
-        if torn := recover(stream):
-            logger.warning("cut a torn tail off", stream=stream.name, bytes=torn)
-        self._log = Log(
-            stream,
-            segment_bytes=self._settings.segment_bytes,
-            segment_seconds=self._settings.segment_seconds,
-            pending_bytes=self._settings.pending_bytes,
+        self._log = open_log(self._settings)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(DRAIN_SIGNAL, self._log.drain)
+        self._budget = Budget(
+            self._settings.inflight_bytes, largest=self._settings.max_batch_bytes
         )
         intake = Intake(self._settings, self._sources, self._log)
         self._actions: Mapping[Action, Callable[[Call], Awaitable[Answer]]] = {
@@ -112,7 +110,8 @@ class Collector:
         endpoint, parameters = found
         require_method(scope.method, endpoint.method)
         call = Call(scope, protocol, request_id, endpoint.carries, parameters)
-        return await self._actions[endpoint.action](call)
+        with self._budget.hold(scope):
+            return await self._actions[endpoint.action](call)
 
     async def _browser_settings(self, call: Call) -> Answer:
         write_key = call.parameters["write_key"]

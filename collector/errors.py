@@ -54,7 +54,14 @@ class LogUnavailable(Exception):
 
 
 class LogFull(LogUnavailable):
-    """There is no room; the client should try again in a while."""
+    """There is no room; the client should try again in `retry_after` seconds."""
+
+    def __init__(
+        self, message: str, *, code: str = "overloaded", retry_after: int = 5
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after = retry_after
 
 
 class LogBroken(LogUnavailable):

@@ -6,6 +6,7 @@ is an flock, so it ends with the process that holds it, however that ends.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -50,7 +51,8 @@ def try_lock(path: Path) -> IO[str] | None:
 
 def _signed(file: IO[str]) -> IO[str]:
     """Leave the holder's process id in the file, for the error message of others."""
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    # The lock holds without it, and a full disk must not keep the collector away.
+    with contextlib.suppress(OSError):
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), f"{os.getpid()}\n".encode())
     return file

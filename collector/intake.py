@@ -40,7 +40,6 @@ from collector.validate import Event, Reception
 from collector.webhook import WebhookRequest
 from collector.wire import Request
 
-RETRY_SECONDS = 5
 WEBHOOK_SECONDS = 10.0
 UNKNOWN = Source(name="(unknown)", kind="browser")
 """Stands for the source of a pixel that names none; no real one has such a name."""
@@ -83,7 +82,9 @@ class Intake:
             sent_at=call.header("sentat"),
             anonymous_id=call.header("anonymousid"),
         )
-        await self._store(self._rows(call, source, request, received_at))
+        rows = self._rows(call, source, request, received_at)
+        del body, request  # only the lines are kept while they wait for the disk
+        await self._store(rows)
         return success()
 
     async def swallow(self, call: Call) -> Answer:
@@ -145,7 +146,7 @@ class Intake:
         try:
             await self._take_pixel(call)
         except Refused as refused:
-            lost = refused.code in ("overloaded", "log_unavailable")
+            lost = refused.status in (429, 503)
             return pixel.image(refused.status if lost else 200)
         return pixel.image()
 
@@ -234,12 +235,14 @@ class Intake:
     async def _store(self, rows: list[Event | Quarantined]) -> None:
         if not rows:
             return
+        lines = _LINES.encode_lines(rows)
+        rows.clear()
         try:
-            await self._log.append(_LINES.encode_lines(rows))
+            await self._log.append(lines)
         except LogFull as error:
             # 429, not 503: clients wait for Retry-After without counting the attempt.
             raise Refused(
-                429, "overloaded", f"Try again: {error}.", retry_after=RETRY_SECONDS
+                429, error.code, f"Try again: {error}.", retry_after=error.retry_after
             ) from None
         except LogBroken as error:
             raise Refused(503, "log_unavailable", f"Try again: {error}.") from None

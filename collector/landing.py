@@ -8,10 +8,12 @@ files by equal ones; the segment is deleted only after all its files are in plac
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,7 +28,8 @@ import structlog
 from collector import logs
 from collector.datasets import DATASETS, EVENTS, QUARANTINE, TIMESTAMP, Dataset
 from collector.files import fsync_directory, lock, make_directories, try_lock
-from collector.log import SEALED, read_frames, recover
+from collector.frames import read_frames
+from collector.segments import SEALED, recover
 from collector.settings import CollectorSettings
 
 EMPTY_PARTITION = {"dt": "1970-01-01", "sync": "none"}
@@ -45,14 +48,19 @@ class LandingReport:
     damaged: list[Path] = field(default_factory=list)
 
 
-def land(log_dir: Path, raw_dir: Path) -> LandingReport:
+def land(
+    log_dir: Path, raw_dir: Path, *, seconds: float | None = None
+) -> LandingReport:
     """Land every segment that no live collector is still writing to.
+
+    After `seconds` no further one is begun: what is left stays in the log, safe.
 
     Safe to call at any time and from several processes: one of them works, the others
     wait. A segment whose checksums do not hold is landed up to the damage and kept
     beside as `*.damaged`; the report names it.
     """
     report = LandingReport()
+    deadline = time.monotonic() + (math.inf if seconds is None else seconds)
     ensure_datasets(raw_dir)
     if not log_dir.is_dir():
         return report
@@ -60,6 +68,8 @@ def land(log_dir: Path, raw_dir: Path) -> LandingReport:
         for stream in sorted(path for path in log_dir.iterdir() if path.is_dir()):
             _recover_if_abandoned(stream)
             for segment in sorted(stream.glob(f"*{SEALED}")):
+                if time.monotonic() > deadline:
+                    return report
                 _land_segment(segment, raw_dir, report)
     return report
 

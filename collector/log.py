@@ -1,44 +1,49 @@
 """The durable log: what is acknowledged is on disk first.
 
 Each worker owns one stream, a directory that it holds locked. A stream is a row of
-segments; a segment is a row of zstd frames with content checksums; a frame is one group
-commit: the NDJSON lines of every request that was waiting, written and fdatasync'ed
-together. So a segment is compact, checks itself, and is readable by DuckDB as it is.
+segments; a segment is a row of frames; a frame is one group commit: the NDJSON lines of
+every request that was waiting, written and fdatasync'ed together. So a segment is
+compact, checks itself, and is readable by DuckDB as it is.
 
-    log/0/20261122T081502-3f9c2a17-000001.open      being written
-    log/0/20261122T081502-3f9c2a17-000000.ndjson.zst  sealed: complete, may be landed
-
-A segment's name is unique for ever (start of the process, random part, counter),
-because the names of Parquet files derive from it. After a crash `recover` cuts a torn
-tail off and seals what is whole.
+The log says no early (`LogFull`) rather than late: before the disk is full, before
+memory is, and while a sync hangs. It goes on by itself when the reason is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import secrets
+import signal
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-import zstandard
+import structlog
 
 from collector.errors import LogBroken, LogFull, LogUnavailable
-from collector.files import fsync_directory, make_directories, try_lock
+from collector.files import make_directories, try_lock
+from collector.segments import Segments, disk_full, recover
+from collector.settings import CollectorSettings
 
-OPEN = ".open"
-SEALED = ".ndjson.zst"
-TORN = ".torn"
-_CHUNK = 65_536
+DRAIN_SIGNAL = signal.SIGUSR1
+"""Tells a worker that it is about to be stopped, and to take nothing new."""
+EXIT_BROKEN = 70
+"""How a worker ends whose log is broken; the supervisor starts a new one."""
+ANSWER_SECONDS = 0.5
+CHECK_SECONDS = 1.0
+
+logger = structlog.get_logger("collector.log")
 
 
 class Log:
-    """One stream, open for appending. Made and closed in a running event loop."""
+    """One stream, open for appending. Made and closed in a running event loop.
+
+    `min_free_bytes` must stay free on the file system; a commit may take `ack_seconds`
+    before new lines are refused; `on_broken` runs in the event loop once, when the log
+    can only be mended by a restart. `lock` is released when the log is closed.
+    """
 
     def __init__(
         self,
@@ -47,38 +52,53 @@ class Log:
         segment_bytes: int,
         segment_seconds: float,
         pending_bytes: int,
+        min_free_bytes: int = 0,
+        ack_seconds: float = 10.0,
+        on_broken: Callable[[], None] | None = None,
+        lock: IO[str] | None = None,
     ) -> None:
         self._stream = stream
+        self._lock = lock
         self._segment_bytes = segment_bytes
         self._segment_seconds = segment_seconds
         self._pending_limit = pending_bytes
+        self._min_free_bytes = min_free_bytes
+        self._ack_seconds = ack_seconds
+        self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
         self._wake = threading.Condition()
         self._pending: list[tuple[bytes, asyncio.Future[None]]] = []
         self._pending_bytes = 0
         self._closing = False
-        self._failure: LogUnavailable | None = None
-        self._segments = _Segments(stream)
+        self._draining = False
+        self._refusal: LogUnavailable | None = None
+        self._full_until = 0.0
+        self._commit_began: float | None = None
+        self._segments = Segments(stream)
         self._committer = threading.Thread(target=self._commit_loop, name="committer")
         self._committer.start()
+        self._watch = self._loop.call_later(CHECK_SECONDS, self._withdraw_if_stalled)
 
     @property
     def failure(self) -> LogUnavailable | None:
         """Why the log takes nothing now, or None while it does."""
-        return self._failure
+        if self._refusal:
+            return self._refusal
+        if self._draining or self._closing:
+            return LogFull("the collector is shutting down", code="draining")
+        return self._stall()
 
     def append(self, lines: bytes) -> asyncio.Future[None]:
         """Queue whole NDJSON lines; the future is done once they are on disk.
 
-        Raises `LogFull` when too much is waiting already. The future fails with
-        `LogFull` or `LogBroken` when the disk refuses; then nothing was acknowledged.
+        Raises what `failure` says, and `LogFull` when too much is waiting already. The
+        future fails with `LogFull` or `LogBroken` when the disk refuses; then nothing
+        was acknowledged.
         """
         future: asyncio.Future[None] = self._loop.create_future()
         with self._wake:
-            if isinstance(self._failure, LogBroken):
-                raise self._failure
-            if self._closing:
-                raise LogFull("the collector is shutting down")
+            if failure := self.failure:
+                raise failure
             if self._pending_bytes + len(lines) > self._pending_limit:
                 raise LogFull("too many events wait for the disk")
             self._pending.append((lines, future))
@@ -86,145 +106,123 @@ class Log:
             self._wake.notify()
         return future
 
+    def drain(self) -> None:
+        """Take nothing new; what was appended is still committed."""
+        self._draining = True
+
     def close(self) -> None:
         """Commit what waits, seal the segment, and stop. Blocks until that is done."""
+        self._watch.cancel()
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._committer.join()
+        if self._lock:
+            self._lock.close()
 
     def _commit_loop(self) -> None:
         while True:
             with self._wake:
                 if not self._pending and not self._closing:
-                    self._wake.wait(timeout=self._segments.seconds_left(self._limit()))
+                    left = self._segments.seconds_left(self._segment_seconds)
+                    self._wake.wait(
+                        timeout=CHECK_SECONDS
+                        if left is None or self._refusal
+                        else min(left, CHECK_SECONDS)
+                    )
                 group, self._pending = self._pending, []
                 self._pending_bytes = 0
+                self._commit_began = time.monotonic() if group else None
                 closing = self._closing
+            self._guard(self._check_room)
             if group:
                 self._commit(group)
             elif closing:
-                self._segments.seal()
+                self._guard(self._segments.close)
                 return
-            if self._segments.is_due(self._limit()):
-                self._segments.seal()
-
-    def _limit(self) -> tuple[float, int]:
-        return self._segment_seconds, self._segment_bytes
+            if self._segments.is_due(self._segment_seconds, self._segment_bytes):
+                self._guard(self._segments.seal)
 
     def _commit(self, group: list[tuple[bytes, asyncio.Future[None]]]) -> None:
-        failure: LogUnavailable | None = None
-        try:
-            self._segments.write(b"".join(lines for lines, _ in group))
-        except LogUnavailable as error:
-            failure = error
-        self._failure = failure
+        lines = b"".join(lines for lines, _ in group)
+        failure = self._refusal or self._guard(lambda: self._segments.write(lines))
+        self._commit_began = None
         futures = [future for _, future in group]
         self._loop.call_soon_threadsafe(_settle, futures, failure)
 
-
-def _settle(futures: list[asyncio.Future[None]], failure: Exception | None) -> None:
-    for future in futures:
-        if future.done():
-            continue
-        if failure is None:
-            future.set_result(None)
-        else:
-            future.set_exception(failure)
-
-
-class _Segments:
-    """The files of one stream; used by the committer thread only."""
-
-    def __init__(self, stream: Path) -> None:
-        started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        self._stream = stream
-        self._prefix = f"{started}-{secrets.token_hex(4)}"
-        self._counter = 0
-        self._file: IO[bytes] | None = None
-        self._path = stream
-        self._size = 0
-        self._opened_at = 0.0
-        self._broken: LogBroken | None = None
-        self._compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
-
-    def write(self, lines: bytes) -> None:
-        """Append one frame and sync it; on a full disk leave the segment as it was."""
-        if self._broken:
-            raise self._broken
-        frame = self._compressor.compress(lines)
+    def _guard(self, step: Callable[[], None]) -> LogUnavailable | None:
+        """Run a step of the committer, which must outlive any error; why it failed."""
         try:
-            file = self._file or self._open()
-            view = memoryview(frame)
-            while view:
-                view = view[os.write(file.fileno(), view) :]
-            os.fdatasync(file.fileno())
-        except OSError as error:
-            self._refuse(error)
-        self._size += len(frame)
-
-    def seconds_left(self, limit: tuple[float, int]) -> float | None:
-        """How long the open segment may still wait; None when there is none."""
-        if self._file is None:
+            step()
+        except LogFull as full:
+            self._refusal = full
+            self._full_until = time.monotonic() + CHECK_SECONDS
+        except LogBroken as broken:
+            self._be_broken(broken)
+        except Exception as error:  # noqa: BLE001 - a dead committer would hang clients
+            self._be_broken(self._segments.break_off(repr(error)))
+        else:
             return None
-        return max(0.0, self._opened_at + limit[0] - time.monotonic())
+        return self._refusal
 
-    def is_due(self, limit: tuple[float, int]) -> bool:
-        """Whether the open segment has reached its age or size."""
-        seconds, size = limit
-        return self._file is not None and (
-            self._size >= size or time.monotonic() >= self._opened_at + seconds
-        )
+    def _be_broken(self, broken: LogBroken) -> None:
+        is_new = not isinstance(self._refusal, LogBroken)
+        self._refusal = broken
+        if is_new and self._on_broken:
+            self._loop.call_soon_threadsafe(self._on_broken)
 
-    def seal(self) -> None:
-        """Give the open segment its final name; it is complete and synced already.
-
-        A broken one keeps its name: only `recover` may say how much of it is whole.
-        """
-        if self._file is None:
+    def _check_room(self) -> None:
+        """Refuse below the low-water mark; forget a full disk that has room again."""
+        if isinstance(self._refusal, LogBroken):
             return
-        self._file.close()
-        self._file = None
-        if self._broken:
-            return
-        if self._size:
-            self._path.rename(self._path.with_suffix(SEALED))
-        else:
-            self._path.unlink()
-        fsync_directory(self._stream)
+        free = _free_bytes(self._stream)
+        if free < self._min_free_bytes:
+            raise LogFull("the disk is almost full", code="low_disk", retry_after=60)
+        if self._refusal and time.monotonic() >= self._full_until:
+            if free == 0:
+                raise disk_full()
+            self._refusal = None
 
-    def _open(self) -> IO[bytes]:
-        self._path = self._stream / f"{self._prefix}-{self._counter:06d}{OPEN}"
-        file = self._path.open("xb", buffering=0)
-        self._counter += 1
-        self._file, self._size = file, 0
-        self._opened_at = time.monotonic()
-        # The name must be durable before the first acknowledgement relies on it.
-        fsync_directory(self._stream)
-        return file
+    def _stall(self) -> LogFull | None:
+        began = self._commit_began
+        if began is None or time.monotonic() - began < self._ack_seconds:
+            return None
+        return LogFull("the disk is too slow", code="slow_disk", retry_after=10)
 
-    def _refuse(self, error: OSError) -> None:
-        """Turn a disk error into what the client is told.
+    def _withdraw_if_stalled(self) -> None:
+        """Refuse what still waits behind a sync that hangs; it is not on disk yet."""
+        if stall := self._stall():
+            with self._wake:
+                group, self._pending = self._pending, []
+                self._pending_bytes = 0
+            _settle([future for _, future in group], stall)
+        self._watch = self._loop.call_later(CHECK_SECONDS, self._withdraw_if_stalled)
 
-        A full disk is mended by cutting the half-written frame off again. After any
-        other error the page cache can no longer be trusted (a second fsync would
-        succeed without having written), so the stream stays broken until a restart
-        reads the disk anew.
-        """
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and self._cut_back():
-            raise LogFull("the disk is full") from error
-        self._broken = LogBroken(f"the log cannot be written: {error.strerror}")
-        raise self._broken from error
 
-    def _cut_back(self) -> bool:
-        if self._file is None:
-            return True
-        try:
-            os.ftruncate(self._file.fileno(), self._size)
-            os.lseek(self._file.fileno(), self._size, os.SEEK_SET)
-        except OSError:
-            return False
-        return True
+def open_log(settings: CollectorSettings) -> Log:
+    """This process's stream of the log, recovered; ends the process once it is broken.
+
+    Waiting requests get their answer first.
+    """
+    stream, lock = claim_stream(settings.log_dir)
+    if torn := recover(stream):
+        logger.warning("cut a torn tail off", stream=stream.name, bytes=torn)
+    loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        logger.error("the log is broken; a new process must read the disk anew")
+        loop.call_later(ANSWER_SECONDS, os._exit, EXIT_BROKEN)
+
+    return Log(
+        stream,
+        segment_bytes=settings.segment_bytes,
+        segment_seconds=settings.segment_seconds,
+        pending_bytes=settings.pending_bytes,
+        min_free_bytes=settings.low_water_bytes(),
+        ack_seconds=settings.ack_seconds,
+        on_broken=leave,
+        lock=lock,
+    )
 
 
 def claim_stream(log_dir: Path) -> tuple[Path, IO[str]]:
@@ -241,48 +239,16 @@ def claim_stream(log_dir: Path) -> tuple[Path, IO[str]]:
         number += 1
 
 
-def recover(stream: Path) -> int:
-    """Seal the segments that a crash left open; the caller holds the stream's lock.
-
-    What follows the last whole frame was never acknowledged. It is kept beside the
-    segment as `*.torn` for a look, and cut off. Returns how many bytes that were.
-    """
-    torn = 0
-    for path in sorted(stream.glob(f"*{OPEN}")):
-        data = path.read_bytes()
-        whole = sum(size for size, _ in read_frames(data))
-        if whole < len(data):
-            path.with_suffix(TORN).write_bytes(data[whole:])
-            torn += len(data) - whole
-        if whole:
-            with path.open("r+b") as file:
-                file.truncate(whole)
-                os.fsync(file.fileno())
-            path.rename(path.with_suffix(SEALED))
+def _settle(futures: list[asyncio.Future[None]], failure: Exception | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if failure is None:
+            future.set_result(None)
         else:
-            path.unlink()
-        fsync_directory(stream)
-    return torn
+            future.set_exception(failure)
 
 
-def read_frames(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The whole frames at the start of `data`: their size on disk and their lines."""
-    view = memoryview(data)
-    decompressor = zstandard.ZstdDecompressor()
-    start = 0
-    while start < len(view):
-        frame = decompressor.decompressobj()
-        position = start
-        lines = bytearray()
-        while not frame.eof and position < len(view):
-            chunk = view[position : position + _CHUNK]
-            try:
-                lines += frame.decompress(chunk)
-            except zstandard.ZstdError:
-                return
-            position += len(chunk)
-        if not frame.eof:
-            return
-        end = position - len(frame.unused_data)
-        yield end - start, bytes(lines)
-        start = end
+def _free_bytes(directory: Path) -> int:
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from typing import Any
 
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
+from collector.errors import SourcesError
 from collector.files import make_directories, try_lock
 from collector.landing import ensure_datasets, land
+from collector.log import DRAIN_SIGNAL
 from collector.settings import CollectorSettings
 from collector.sources import load_sources
 
 HEADER_MILLISECONDS = 10_000
-DRAIN_SECONDS = 15
+HEADER_BYTES = 65_536
+STOP_SECONDS = 10
+LAST_LANDING_SECONDS = 3.0
+FILES_PER_WORKER = 128
+"""Descriptors that a worker needs besides its connections."""
+EXIT_ALREADY_RUNNING = 75
+EXIT_CONFIGURATION = 78
 
 
 class AlreadyRunning(Exception):
@@ -25,7 +39,7 @@ class AlreadyRunning(Exception):
 
 
 def serve() -> None:
-    """Serve until SIGTERM or SIGINT; everything acknowledged is landed on the way out.
+    """Serve until SIGTERM or SIGINT; what is acknowledged is landed on the way out.
 
     Settings come from the environment, where the workers read them too. Raises
     `SourcesError` when `sources.yml` cannot be used, and `AlreadyRunning`.
@@ -33,9 +47,13 @@ def serve() -> None:
     settings = CollectorSettings()
     load_sources(settings.sources, environ=os.environ)
     make_directories(settings.log_dir)
-    lock = try_lock(settings.log_dir / "COLLECTOR")
+    path = settings.log_dir / "COLLECTOR"
+    lock = try_lock(path)
     if lock is None:
-        raise AlreadyRunning(f"{settings.log_dir} is in use by another collector")
+        raise AlreadyRunning(
+            f"the log {settings.log_dir} is locked by another collector, "
+            f"process {path.read_text().strip() or 'unknown'}"
+        )
     with lock:
         ensure_datasets(settings.raw_dir)
         landing = subprocess.Popen([sys.executable, "-m", "collector.landing"])
@@ -44,11 +62,33 @@ def serve() -> None:
         finally:
             landing.terminate()
             landing.wait()
-            land(settings.log_dir, settings.raw_dir)
+            land(settings.log_dir, settings.raw_dir, seconds=LAST_LANDING_SECONDS)
 
 
-def _http_server(settings: CollectorSettings) -> MPServer:
-    return MPServer(
+class _Server(MPServer):
+    """Granian, which on SIGTERM closes its port only after a while.
+
+    Until then `/ready` says no and new events are answered 429, so that whatever sends
+    traffic here learns of it from an answer and not from a refused connection.
+    """
+
+    drain_seconds = 0.0
+
+    def signal_handler_interrupt(self, *arguments: Any) -> None:
+        stop: Callable[..., None] = super().signal_handler_interrupt
+        if arguments[:1] != (signal.SIGTERM,) or not self.drain_seconds:
+            stop()
+            return
+        for worker in self.wrks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, DRAIN_SIGNAL)
+        timer = threading.Timer(self.drain_seconds, stop)
+        timer.daemon = True
+        timer.start()
+
+
+def _http_server(settings: CollectorSettings) -> _Server:
+    server = _Server(
         "collector.app:create",
         factory=True,
         interface=Interfaces.RSGI,
@@ -56,10 +96,38 @@ def _http_server(settings: CollectorSettings) -> MPServer:
         port=settings.collector_port,
         workers=settings.collector_workers,
         websockets=False,
-        backpressure=4_096,
+        backpressure=_connections(settings.max_connections),
         respawn_failed_workers=True,
-        workers_kill_timeout=DRAIN_SECONDS,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        workers_kill_timeout=STOP_SECONDS,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=HEADER_BYTES
+        ),
         log_level=LogLevels.warning,
         log_access=False,
     )
+    server.drain_seconds = settings.drain_seconds
+    return server
+
+
+def _connections(wanted: int) -> int:
+    """How many connections a worker may hold and still open the files it needs."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return max(1, min(wanted, most - FILES_PER_WORKER))
+
+
+def main() -> int:
+    """`python -m collector.server`: serve, and say by the exit code why not."""
+    try:
+        serve()
+    except AlreadyRunning as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_ALREADY_RUNNING
+    except SourcesError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIGURATION
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

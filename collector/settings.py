@@ -5,6 +5,7 @@ Every one has a default that works on a fresh machine; `README.md` lists them.
 
 from __future__ import annotations
 
+import shutil
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +60,24 @@ class CollectorSettings(BaseSettings):
     """... or at this size on disk, whichever comes first."""
     pending_bytes: Bytes = 64_000_000
     """Events that wait for their fsync; above it new ones are answered 429."""
+
+    inflight_bytes: Bytes = 64_000_000
+    """Requests being worked on, counted before their bodies are read; as above."""
+    min_free_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Free bytes that the disk of the log must keep, else new events are answered 429;
+    by default 1 GB or 5 % of the disk, whichever is more."""
+    ack_seconds: Seconds = 10.0
+    """A sync that takes longer than this makes new events be answered 429."""
+    max_connections: Annotated[int, Field(gt=0)] = 1_024
+    """Open connections of one worker; more wait until one closes."""
+    drain_seconds: Annotated[float, Field(ge=0)] = 1.0
+    """On SIGTERM: how long `/ready` says no before the port is closed."""
+
+    def low_water_bytes(self) -> int:
+        """The free bytes that the disk of the log must keep."""
+        if self.min_free_bytes is not None:
+            return self.min_free_bytes
+        return max(1_000_000_000, shutil.disk_usage(self.data_dir).total // 20)
 
     @property
     def log_dir(self) -> Path:

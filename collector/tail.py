@@ -9,7 +9,8 @@ from typing import IO, Any
 
 import orjson
 
-from collector.log import OPEN, SEALED, read_frames
+from collector.frames import read_frames
+from collector.segments import OPEN, SEALED
 
 
 @dataclass

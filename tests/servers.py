@@ -139,11 +139,13 @@ def start_collector(
         "KITH_SOURCES": str(sources_file),
         "KITH_COLLECTOR_PORT": str(port),
         "KITH_SEGMENT_SECONDS": "0.3",
+        "KITH_MIN_FREE_BYTES": "1000000",
+        "KITH_DRAIN_SECONDS": "0",
         **KEYS,
         **(environ or {}),
     }
     process = subprocess.Popen(
-        [sys.executable, "-c", "from collector.server import serve; serve()"],
+        [sys.executable, "-m", "collector.server"],
         env={**os.environ, **settings},
         start_new_session=True,
     )

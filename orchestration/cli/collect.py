@@ -21,7 +21,7 @@ def collect() -> None:
     Point a Segment or RudderStack client at the printed address, with the write key of
     a source in collector/sources.yml.
     """
-    from collector.server import serve
+    from collector.server import EXIT_ALREADY_RUNNING, AlreadyRunning, serve
     from collector.settings import CollectorSettings
     from collector.sources import DEVELOPMENT_KEY, ensure_development_key
 
@@ -34,4 +34,8 @@ def collect() -> None:
         err.print(f"write key of the source `development`: {key}")
         err.print("(made now and kept in secrets/write_key of the data directory)")
     err.print(f"collecting at http://{host}:{port}, data in {settings.data_dir}")
-    serve()
+    try:
+        serve()
+    except AlreadyRunning as error:
+        err.print(f"kith: {error}")
+        raise typer.Exit(EXIT_ALREADY_RUNNING) from None

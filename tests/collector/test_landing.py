@@ -13,7 +13,7 @@ import zstandard
 
 from collector.datasets import DATASETS, EVENTS
 from collector.landing import ensure_datasets, land, write_file
-from collector.log import OPEN, SEALED
+from collector.segments import OPEN, SEALED
 from collector.validate import Event
 from tests.raw import read_raw
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from collector.errors import LogBroken, LogFull
-from collector.log import OPEN, SEALED, Log, claim_stream, read_frames, recover
+from collector.frames import read_frames
+from collector.log import Log, claim_stream
+from collector.segments import OPEN, SEALED, recover
 
 
 def open_log(stream: Path, **changes: float) -> Log:
@@ -26,6 +30,14 @@ def open_log(stream: Path, **changes: float) -> Log:
         segment_seconds=settings["segment_seconds"],
         pending_bytes=int(settings["pending_bytes"]),
     )
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that the log does by itself."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
 
 
 def lines_of(stream: Path) -> bytes:
@@ -166,7 +178,9 @@ def test_a_full_disk_refuses_and_then_recovers(
         with pytest.raises(LogFull):
             await log.append(b'{"n":2,"x":"abcdefghijklmnopqrstuvwxyz0123456789"}\n')
         assert isinstance(log.failure, LogFull)
+        assert log.failure.code == "disk_full"
         room = 10**6
+        await until(lambda: log.failure is None)
         await log.append(b'{"n":3}\n')
         assert log.failure is None
         monkeypatch.undo()
