@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from collector.device import with_policy
 from collector.errors import Refused, Unacceptable
 from collector.strict_json import MAX_DEPTH, examine
 from collector.validate import Event, Reception, validate
@@ -40,6 +41,7 @@ def make_rows(
     rows: list[Event | Quarantined] = []
     for position, raw in enumerate(request.events):
         examined = None
+        raw = with_policy(raw, reception.ip_policy)
         if request.is_odd:
             examined = examine(raw, alone=not request.is_batch)
             raw = examined.value
@@ -64,12 +66,12 @@ def make_rows(
 
 
 def quarantined(raw: Any, reason: Unacceptable, reception: Reception) -> Quarantined:
-    payload = orjson.dumps(_pruned(raw, MAX_DEPTH))
+    payload = _payload(with_policy(raw, reception.ip_policy))
     whole = len(payload) <= reception.max_event_bytes
     shown = payload if whole else payload[:PREVIEW_BYTES]
     return Quarantined(
         dataset="quarantine",
-        received_at=int(reception.received_at.timestamp() * 1_000_000),
+        received_at=reception.received_micros,
         source_id=reception.source_id,
         request_id=reception.request_id,
         code=reason.code,
@@ -79,6 +81,16 @@ def quarantined(raw: Any, reason: Unacceptable, reception: Reception) -> Quarant
         payload_sha256=hashlib.sha256(payload).hexdigest(),
         replayable=reason.replayable and whole,
     )
+
+
+def _payload(raw: Any) -> bytes:
+    """The event as JSON, whatever it holds: a function of the project may return it."""
+    pruned = _pruned(raw, MAX_DEPTH)
+    try:
+        return orjson.dumps(pruned, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:
+        # Text with half a character in it, which no encoding knows.
+        return orjson.dumps(repr(pruned).encode(errors="replace").decode())
 
 
 def _pruned(value: Any, levels: int) -> Any:

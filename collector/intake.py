@@ -210,6 +210,8 @@ class Intake:
             max_event_bytes=source.limits.event_bytes or self._settings.max_event_bytes,
             client_ip=client_address(call, proxies) if source.is_client else None,
             client_user_agent=call.header("user-agent") if source.is_client else None,
+            from_device=source.is_client,
+            ip_policy=self._settings.ip_addresses,
         )
 
     def _rows(

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from collector.device import IpPolicy
+
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
 
@@ -51,6 +53,10 @@ class CollectorSettings(BaseSettings):
     max_import_bytes: Bytes = 16_000_000
     """A body of /v1/import, which brings history in larger pieces."""
     max_batch_events: Annotated[int, Field(gt=0)] = 2_500
+    ip_addresses: IpPolicy = "keep"
+    """How much of a person's IP address is stored: keep, truncate or drop."""
+    header_seconds: Seconds = 10.0
+    """A connection that takes longer than this to send its headers is closed."""
     body_seconds: Seconds = 30.0
     """A request body that takes longer than this to arrive is refused with 408."""
 

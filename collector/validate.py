@@ -2,31 +2,39 @@
 
 The collector checks only what must hold for an event to be stored and found again:
 identity, type, size, shape. What an event *means* is checked in the warehouse against
-the tracking plan. A wrong timestamp never costs an event: it is replaced and flagged.
+the tracking plan.
+
+This runs for every event on the process's only event loop, so each value is looked at
+once: documents are serialised here, and their sizes and depths are taken from that.
 """
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
 import orjson
 
+from collector.device import (
+    IpPolicy,
+    find_address,
+    is_consent_malformed,
+    is_robot,
+)
 from collector.errors import Unacceptable
 from collector.strict_json import MAX_DEPTH
+from collector.times import correct, micros
 
 TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 MAX_PROPERTIES = 10_000
 MAX_ID_LENGTH = 255
 MAX_NAME_LENGTH = 500
 MAX_MESSAGE_ID_LENGTH = 100
-MAX_SKEW = timedelta(days=30)
-MAX_AHEAD = timedelta(minutes=5)
 
 _COLUMNS = frozenset(
     {"type", "event", "name", "category", "messageId"}
@@ -35,12 +43,9 @@ _COLUMNS = frozenset(
     | {"properties", "traits", "context", "integrations"}
 )
 """The top-level fields that have a column of their own; all others go into `extra`."""
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
 _EXACT = 2**53  # above it a JSON number may already have lost digits
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST = datetime(1, 1, 1, tzinfo=UTC) + MAX_SKEW
+_ENVELOPE_BYTES = 8_192
+"""More than the fields of bounded length can take together."""
 
 
 class Event(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -85,31 +90,64 @@ class Reception:
     max_event_bytes: int
     client_ip: str | None = None
     client_user_agent: str | None = None
+    from_device: bool = False
+    """Whether the person's own device sent it, rather than a server."""
+    ip_policy: IpPolicy = "keep"
+
+    @cached_property
+    def received_micros(self) -> int:
+        """When it was received, as it is stored."""
+        return micros(self.received_at)
 
 
 def validate(raw: Any, reception: Reception) -> Event:
     """The event to store; raises `Unacceptable` that says what is wrong and where."""
     if not isinstance(raw, dict):
         raise Unacceptable("not_an_object", "an event must be a JSON object")
-    _check_shape(raw, reception.max_event_bytes)
-    event_type = _event_type(raw, reception.route_type)
-    user_id = _identifier(raw, "userId", "bad_user_id")
-    anonymous_id = _identifier(raw, "anonymousId", "bad_anonymous_id")
-    previous_id = _identifier(raw, "previousId", "bad_previous_id")
-    group_id = _identifier(raw, "groupId", "bad_group_id")
+    get = raw.get
+    event_type = _event_type(get("type"), reception.route_type)
+    user_id = _identifier(get("userId"), "userId", "bad_user_id")
+    anonymous_id = _identifier(get("anonymousId"), "anonymousId", "bad_anonymous_id")
+    previous_id = _identifier(get("previousId"), "previousId", "bad_previous_id")
+    group_id = _identifier(get("groupId"), "groupId", "bad_group_id")
     _check_identity(event_type, user_id, anonymous_id, previous_id, group_id)
-    sent_context = _object(raw, "context")
+    message_id = _message_id(get("messageId"))
+    event_name = _event_name(get("event"), event_type)
+    properties = _object(get("properties"), "properties")
+    sent_context = _object(get("context"), "context")
     context = sent_context or {}
+    integrations = _integrations(get("integrations"))
+    traits = _object(get("traits"), "traits")
+    if traits is None and event_type == "identify":
+        # RudderStack's clients put the traits of identify into the context.
+        inner = context.get("traits")
+        traits = inner if isinstance(inner, dict) else None
+    times = correct(raw, reception.received_micros, reception.sent_at)
+    name, category = get("name"), get("category")
+    documents = _documents(
+        raw,
+        (properties, traits, sent_context, integrations, _extra(raw, times.kept)),
+        reception.max_event_bytes,
+    )
     library = context.get("library")
-    library = library if isinstance(library, dict) else {}
-    times = _times(raw, reception)
+    if not isinstance(library, dict):
+        library = {}
+    flags = times.flags
+    ip, is_bad = find_address(context, reception.client_ip, reception.ip_policy)
+    if is_bad:
+        flags.append("bad_ip")
+    user_agent = _text(context.get("userAgent")) or reception.client_user_agent
+    if reception.from_device and user_agent and is_robot(user_agent):
+        flags.append("bot")
+    if is_consent_malformed(context):
+        flags.append("bad_consent")
     return Event(
         dataset="events",
-        message_id=_message_id(raw),
+        message_id=message_id,
         type=event_type,
-        event=_event_name(raw, event_type),
-        name=_text(raw.get("name")),
-        category=_text(raw.get("category")),
+        event=event_name,
+        name=_text(name),
+        category=_text(category),
         user_id=user_id,
         anonymous_id=anonymous_id,
         previous_id=previous_id,
@@ -117,38 +155,66 @@ def validate(raw: Any, reception: Reception) -> Event:
         timestamp=times.timestamp,
         original_timestamp=times.original,
         sent_at=times.sent,
-        received_at=_micros(reception.received_at),
+        received_at=reception.received_micros,
         source_id=reception.source_id,
-        properties=_json(_object(raw, "properties")),
-        traits=_json(_traits(raw, event_type, context)),
-        context=_json(sent_context),
-        integrations=_json(_object(raw, "integrations")),
-        extra=_json(_extra(raw, times.kept)),
-        ip=_text(context.get("ip")) or reception.client_ip,
-        user_agent=_text(context.get("userAgent")) or reception.client_user_agent,
+        properties=documents[0],
+        traits=documents[1],
+        context=documents[2],
+        integrations=documents[3],
+        extra=documents[4],
+        ip=ip,
+        user_agent=user_agent,
         library_name=_text(library.get("name")),
         library_version=_text(library.get("version")),
-        flags=times.flags,
+        flags=flags,
     )
 
 
-def _check_shape(raw: dict[str, Any], max_bytes: int) -> None:
-    """Bound the work that an event can cause anywhere after this point."""
+def _documents(
+    raw: dict[str, Any], documents: tuple[dict[str, Any] | None, ...], max_bytes: int
+) -> list[str | None]:
+    """The documents as canonical JSON text, within the bounds of size and depth.
+
+    Every container costs an opening bracket, so few brackets cannot nest deep; and all
+    fields of unbounded length are in documents, or are names. Only an event near a
+    bound is measured exactly.
+    """
+    size = brackets = 0
+    texts: list[str | None] = []
+    for document in documents:
+        if document is None:
+            texts.append(None)
+            continue
+        try:
+            text = orjson.dumps(document)
+        except orjson.JSONEncodeError as error:
+            _check_depth(raw)
+            raise Unacceptable("not_json", f"cannot be written: {error}") from None
+        size += len(text)
+        brackets += text.count(b"{") + text.count(b"[")
+        texts.append(text.decode())
+    if brackets >= MAX_DEPTH:
+        _check_depth(raw)
+    for field in ("name", "category"):
+        value = raw.get(field)
+        if isinstance(value, str):
+            size += 6 * len(value)
+    if size + _ENVELOPE_BYTES > max_bytes:
+        _check_size(raw, max_bytes)
+    return texts
+
+
+def _check_depth(raw: dict[str, Any]) -> None:
     if _deeper_than(raw, MAX_DEPTH):
         raise Unacceptable("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _check_size(raw: dict[str, Any], max_bytes: int) -> None:
     size = len(orjson.dumps(raw))
     if size > max_bytes:
         raise Unacceptable(
             "event_too_large", f"{size} bytes; an event may have {max_bytes}"
         )
-    for field in ("properties", "traits"):
-        value = raw.get(field)
-        if isinstance(value, dict) and len(value) > MAX_PROPERTIES:
-            raise Unacceptable(
-                "too_many_properties",
-                f"{len(value)} keys; {MAX_PROPERTIES} are allowed",
-                path=field,
-            )
 
 
 def _deeper_than(value: Any, levels: int) -> bool:
@@ -168,8 +234,7 @@ def _deeper_than(value: Any, levels: int) -> bool:
     return True
 
 
-def _event_type(raw: dict[str, Any], route_type: str | None) -> str:
-    given = raw.get("type")
+def _event_type(given: Any, route_type: str | None) -> str:
     if given is None and route_type is not None:
         return route_type
     if not isinstance(given, str) or given not in TYPES:
@@ -183,9 +248,8 @@ def _event_type(raw: dict[str, Any], route_type: str | None) -> str:
     return given
 
 
-def _identifier(raw: dict[str, Any], field: str, code: str) -> str | None:
+def _identifier(value: Any, field: str, code: str) -> str | None:
     """An id as text: numbers become their digits, blank and null count as absent."""
-    value = raw.get(field)
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
@@ -217,9 +281,8 @@ def _check_identity(
         raise Unacceptable("missing_group_id", "group needs one", path="groupId")
 
 
-def _message_id(raw: dict[str, Any]) -> str:
-    value = raw.get("messageId")
-    if value is None or value == "":
+def _message_id(value: Any) -> str:
+    if value is None:
         return str(uuid.uuid4())
     if not isinstance(value, str) or len(value) > MAX_MESSAGE_ID_LENGTH:
         raise Unacceptable(
@@ -227,14 +290,15 @@ def _message_id(raw: dict[str, Any]) -> str:
             f"must be a string of at most {MAX_MESSAGE_ID_LENGTH} characters",
             path="messageId",
         )
-    return value
+    return value if value.strip() else str(uuid.uuid4())
 
 
-def _event_name(raw: dict[str, Any], event_type: str) -> str | None:
-    value = raw.get("event")
-    if event_type != "track":
-        return _text(value)
+def _event_name(value: Any, event_type: str) -> str | None:
+    if event_type != "track" and not isinstance(value, str):
+        return None
     if value is None or value == "":
+        if event_type != "track":
+            return None
         raise Unacceptable("missing_event_name", "track needs one", path="event")
     if not isinstance(value, str) or len(value) > MAX_NAME_LENGTH:
         raise Unacceptable(
@@ -245,27 +309,36 @@ def _event_name(raw: dict[str, Any], event_type: str) -> str | None:
     return value
 
 
-def _object(raw: dict[str, Any], field: str) -> dict[str, Any] | None:
-    value = raw.get(field)
-    if value is None or isinstance(value, dict):
-        return value
-    raise Unacceptable(f"bad_{field}", "must be a JSON object", path=field)
+def _object(value: Any, field: str) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise Unacceptable(f"bad_{field}", "must be a JSON object", path=field)
+    if len(value) > MAX_PROPERTIES:
+        raise Unacceptable(
+            "too_many_properties",
+            f"{len(value)} keys; {MAX_PROPERTIES} are allowed",
+            path=field,
+        )
+    return value
 
 
-def _traits(
-    raw: dict[str, Any], event_type: str, context: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    """RudderStack's clients put the traits of identify into the context."""
-    traits = _object(raw, "traits")
-    if traits is None and event_type == "identify":
-        inner = context.get("traits")
-        return inner if isinstance(inner, dict) else None
-    return traits
+def _integrations(value: Any) -> dict[str, Any] | None:
+    """Which destinations an event may reach: yes, no, or an object of options."""
+    wishes = _object(value, "integrations")
+    for name, wish in (wishes or {}).items():
+        if wish is not None and not isinstance(wish, (bool, dict)):
+            raise Unacceptable(
+                "bad_integrations",
+                "must be true, false or an object",
+                path=f"integrations.{name}",
+            )
+    return wishes
 
 
 def _extra(raw: dict[str, Any], kept_times: Mapping[str, Any]) -> dict[str, Any] | None:
     """Every top-level field that has no column, and times that could not be read."""
-    extra = {field: value for field, value in raw.items() if field not in _COLUMNS}
+    extra = {field: raw[field] for field in raw if field not in _COLUMNS}
     for field in ("name", "category", "event"):
         if raw.get(field) is not None and not isinstance(raw[field], str):
             extra[field] = raw[field]
@@ -273,74 +346,5 @@ def _extra(raw: dict[str, Any], kept_times: Mapping[str, Any]) -> dict[str, Any]
     return extra or None
 
 
-@dataclass(frozen=True)
-class _Times:
-    timestamp: int
-    original: int | None
-    sent: int | None
-    flags: list[str]
-    kept: dict[str, Any]
-
-
-def _times(raw: dict[str, Any], reception: Reception) -> _Times:
-    """Correct the client's clock: `received - (sent - original)`.
-
-    This is Segment's formula. A correction of more than `MAX_SKEW` is not believed, and
-    nothing happens later than `MAX_AHEAD` after it was received.
-    """
-    flags: list[str] = []
-    kept: dict[str, Any] = {}
-    received = reception.received_at
-    given = raw.get("originalTimestamp")
-    if given is None:
-        given = raw.get("timestamp")
-    elif raw.get("timestamp") is not None:
-        kept["timestamp"] = raw["timestamp"]
-    original = parse_time(given)
-    if original is None and given is not None:
-        flags.append("bad_timestamp")
-        kept["originalTimestamp"] = given
-    given_sent = raw.get("sentAt")
-    given_sent = reception.sent_at if given_sent is None else given_sent
-    sent = parse_time(given_sent)
-    if sent is None and given_sent is not None:
-        kept["sentAt"] = given_sent
-    timestamp = received if original is None else original
-    if original is not None and sent is not None:
-        if abs(received - sent) <= MAX_SKEW and original > _EARLIEST:
-            timestamp = original + (received - sent)
-        else:
-            flags.append("clock_skew")
-    if timestamp > received + MAX_AHEAD:
-        flags.append("future_timestamp")
-        timestamp = received
-    return _Times(
-        timestamp=_micros(timestamp),
-        original=None if original is None else _micros(original),
-        sent=None if sent is None else _micros(sent),
-        flags=flags,
-        kept=kept,
-    )
-
-
-def parse_time(value: Any) -> datetime | None:
-    """An RFC 3339 time in UTC, or None: stricter than Python, as SQL engines are."""
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        return None
-    try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _micros(time: datetime) -> int:
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _json(value: dict[str, Any] | None) -> str | None:
-    """Canonical JSON text, so that every reader sees what was validated here."""
-    return None if value is None else orjson.dumps(value).decode()

@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.errors import Unacceptable
-from collector.validate import Event, Reception, parse_time, validate
+from collector.ingest import Quarantined, make_rows
+from collector.times import micros, parse_time
+from collector.validate import Event, Reception, validate
+from collector.wire import BATCH, Request
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -77,6 +80,10 @@ def time_of(micros: int) -> datetime:
         (track(traits=[1]), "bad_traits", "traits"),
         (track(context="a"), "bad_context", "context"),
         (track(integrations=1), "bad_integrations", "integrations"),
+        (track(integrations={"X": 1}), "bad_integrations", "integrations.X"),
+        (track(integrations={"X": "no"}), "bad_integrations", "integrations.X"),
+        (track(properties={"a": {1, 2}}), "not_json", ""),
+        (track(batch=[track()], type="batch"), "bad_type", "type"),
         ({"type": "alias", "userId": "u"}, "missing_previous_id", "previousId"),
         ({"type": "group", "userId": "u"}, "missing_group_id", "groupId"),
         (track(properties={"a": "x" * 32_768}), "event_too_large", ""),
@@ -158,6 +165,9 @@ def test_the_clock_of_the_client_is_corrected() -> None:
         ({"timestamp": "yesterday"}, None, NOW, "bad_timestamp"),
         ({"timestamp": 1e18}, None, NOW, "bad_timestamp"),
         ({"timestamp": "2024-02-30T00:00:00Z"}, None, NOW, "bad_timestamp"),
+        ({"timestamp": "12345-01-01T00:00:00Z"}, None, NOW, "bad_timestamp"),
+        ({"timestamp": "2016-12-31T23:59:60Z"}, None, NOW, "bad_timestamp"),
+        ({"timestamp": "0001-01-01T00:00:00+05:00"}, None, NOW, "bad_timestamp"),
         ({"timestamp": "2024-W01-1"}, None, NOW, "bad_timestamp"),
         ({"timestamp": "2026-11-22T12:00:00+25:00"}, None, NOW, "bad_timestamp"),
         ({"timestamp": "2036-01-01T00:00:00Z"}, None, NOW, "future_timestamp"),
@@ -209,7 +219,7 @@ def test_every_rfc3339_time_is_read(moment: datetime, offset: int) -> None:
     except OverflowError:
         assert parse_time(text) is None
         return
-    assert parse_time(text) == expected
+    assert parse_time(text) == micros(expected)
 
 
 @given(st.dictionaries(st.text(max_size=12), json_values, max_size=8))
@@ -227,3 +237,111 @@ def test_whatever_json_arrives_is_stored_or_refused_by_name(
 def test_properties_are_stored_without_loss(properties: dict[str, Any]) -> None:
     event = validate(track(properties=properties), reception(max_event_bytes=10**6))
     assert json.loads(event.properties or "") == properties
+
+
+@pytest.mark.parametrize("blank", [None, "", "   ", "\u2003"])
+def test_a_blank_message_id_is_replaced(blank: str | None) -> None:
+    first, second = (
+        validate(track(messageId=blank), reception()).message_id for _ in range(2)
+    )
+    assert first != second
+    assert len(first) == 36
+
+
+def test_integrations_may_hold_options() -> None:
+    wishes = {"All": False, "X": True, "Y": {"session": 1}, "Z": None}
+    event = validate(track(integrations=wishes), reception())
+    assert json.loads(event.integrations or "") == wishes
+
+
+@pytest.mark.parametrize(
+    "user_id", ["null", "undefined", "NaN", "0", "anonymous", "0000-0000"]
+)
+def test_ids_that_mean_nobody_are_stored_for_the_warehouse_to_judge(
+    user_id: str,
+) -> None:
+    assert validate(track(userId=user_id), reception()).user_id == user_id
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        " ",
+        300 * "k",
+        "a.b",
+        'a"b',
+        "__proto__",
+        "constructor",
+        "userId ",
+        "\u00e9",
+        "e\u0301",
+    ],
+)
+def test_any_key_is_kept_as_it_is(key: str) -> None:
+    event = validate(track(properties={key: 1}, traits={key: 2}), reception())
+    assert json.loads(event.properties or "") == {key: 1}
+    assert json.loads(event.traits or "") == {key: 2}
+
+
+@pytest.mark.parametrize(
+    ("consent", "flags"),
+    [
+        ({}, []),
+        ({"consent": None}, []),
+        ({"consent": {"categoryPreferences": {"C0001": True, "C0002": False}}}, []),
+        ({"consentManagement": {"allowedConsentIds": ["C1"], "provider": "x"}}, []),
+        ({"consent": "yes"}, ["bad_consent"]),
+        ({"consent": {"categoryPreferences": "yes"}}, ["bad_consent"]),
+        ({"consent": {"categoryPreferences": {"C1": "true"}}}, ["bad_consent"]),
+        ({"consentManagement": []}, ["bad_consent"]),
+        ({"consentManagement": {"deniedConsentIds": "C1"}}, ["bad_consent"]),
+        ({"consentManagement": {"allowedConsentIds": [1]}}, ["bad_consent"]),
+    ],
+)
+def test_consent_that_cannot_be_read_is_flagged(
+    consent: dict[str, Any], flags: list[str]
+) -> None:
+    assert validate(track(context=consent), reception()).flags == flags
+
+
+@pytest.mark.parametrize("levels", range(60, 70))
+@pytest.mark.parametrize("where", ["properties", "context", "unknown"])
+def test_few_brackets_or_many_depth_is_the_same(levels: int, where: str) -> None:
+    value: Any = {}
+    for _ in range(levels - 2):
+        value = {"in": value, "wide": levels % 3 * [0]}
+    if levels <= 65:
+        assert validate(track(**{where: value}), reception()).message_id
+    else:
+        with pytest.raises(Unacceptable, match="64 levels"):
+            validate(track(**{where: value}), reception())
+
+
+@given(st.integers(0, 30_000), st.sampled_from(["properties", "name", "unknown"]))
+def test_the_size_limit_is_exact(length: int, where: str) -> None:
+    value: Any = {"a": length * "é"} if where == "properties" else length * "é"
+    raw = track(**{where: value})
+    size = len(json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode())
+    if size <= 32_768:
+        validate(raw, reception())
+    else:
+        with pytest.raises(Unacceptable, match="bytes"):
+            validate(raw, reception())
+
+
+def test_what_a_function_of_the_project_returns_never_breaks_the_batch() -> None:
+    events: list[Any] = [
+        track(properties={"a": {1}}),
+        track(properties={1: 2}),
+        track(properties={"a": "\ud800"}),
+        track(properties={"\ud800": {1}}),
+        object(),
+        track(),
+    ]
+    *broken, good = make_rows(
+        Request(events, BATCH, None, None), reception(), max_events=9
+    )
+    assert isinstance(good, Event)
+    codes = [row.code for row in broken if isinstance(row, Quarantined)]
+    assert codes == [*4 * ["not_json"], "not_an_object"]
