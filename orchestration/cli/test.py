@@ -23,6 +23,14 @@ def run_checks(
     slow: Annotated[
         bool, typer.Option("--slow", help="Also run the tests marked slow.")
     ] = False,
+    clients: Annotated[
+        bool,
+        typer.Option(
+            "--clients",
+            help="Also install the other real clients and test with them; "
+            "those of browsers need Node and Chromium.",
+        ),
+    ] = False,
 ) -> None:
     """Run every check and test that CI runs.
 
@@ -33,15 +41,21 @@ def run_checks(
 
     if not (Path(sys.executable).parent / "pytest").exists():
         raise Problem("the test tools are missing; remove .venv and run ./kith again")
-    failed = [name for name, command in _checks(slow) if not _run(name, command, ROOT)]
+    checks = _checks(slow=slow, clients=clients)
+    failed = [name for name, command in checks if not _run(name, command, ROOT)]
     if failed:
         err.print(f"failed: {', '.join(failed)}")
         raise typer.Exit(1)
     out.print("all checks passed")
 
 
-def _checks(slow: bool) -> list[tuple[str, list[str]]]:
-    selection = [] if slow else ["-m", "not slow"]
+def _checks(*, slow: bool, clients: bool) -> list[tuple[str, list[str]]]:
+    left_out = [
+        f"not {marker}"
+        for marker, wanted in (("slow", slow), ("clients", clients))
+        if not wanted
+    ]
+    selection = ["-m", " and ".join(left_out)] if left_out else []
     return [
         ("style", ["ruff", "check", "."]),
         ("format", ["ruff", "format", "--check", "."]),
