@@ -37,7 +37,8 @@ for _module in (
     "new",
 ):
     importlib.import_module(f"orchestration.cli.{_module}").register(app)
-importlib.import_module("orchestration.cli.test").register(app)
+for _module in ("bench", "test"):
+    importlib.import_module(f"orchestration.cli.{_module}").register(app)
 
 
 def main() -> None:

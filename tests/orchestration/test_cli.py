@@ -26,6 +26,7 @@ COMMANDS = (
     "ui",
     "check",
     "new",
+    "bench",
     "test",
 )
 

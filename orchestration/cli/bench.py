@@ -1,0 +1,41 @@
+"""`kith bench`: what this machine can do, against limits measured in the same run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    bench = typer.Typer(help="Measure Kith on this machine.", no_args_is_help=True)
+    bench.command("collector")(collector)
+    app.add_typer(bench, name="bench")
+
+
+def collector(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document.")
+    ] = False,
+    seconds: Annotated[int, typer.Option(min=1, max=60, help="Length of a run.")] = 3,
+    runs: Annotated[int, typer.Option(min=1, max=9, help="Runs per figure.")] = 3,
+) -> None:
+    """Events per second that the collector makes durable, and lands.
+
+    Beside each figure stands its ceiling: the same HTTP server that only reads the
+    body, and DuckDB that only converts the file. Needs the load generator wrk. Writes
+    to the disk of the data directory, and removes what it wrote.
+    """
+    import os
+
+    from orchestration.project import ROOT
+
+    command = [sys.executable, "-m", "tests.benchmarks.collector"]
+    options = [f"--seconds={seconds}", f"--runs={runs}"]
+    options += [f"--directory={os.environ['KITH_DATA_DIR']}"]
+    options += ["--json"] if as_json else []
+    result = subprocess.run([*command, *options], cwd=ROOT, check=False)  # noqa: S603 - our own program
+    raise typer.Exit(result.returncode)
