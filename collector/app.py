@@ -20,7 +20,14 @@ from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # re
 from collector import browser, cors, logs, routes
 from collector.authentication import authenticate, basic_key, require_permission
 from collector.errors import Refused
-from collector.http import Answer, Call, json_answer, refusal, require_method
+from collector.http import (
+    Answer,
+    Call,
+    json_answer,
+    refusal,
+    require_host,
+    require_method,
+)
 from collector.intake import Intake
 from collector.live_sources import LiveSources
 from collector.log import DRAIN_SIGNAL, open_log
@@ -107,6 +114,7 @@ class Collector:
             raise Refused(
                 404, "unknown_path", "Events are sent to /v1/batch and the like."
             )
+        require_host(scope)
         endpoint, parameters = found
         require_method(scope.method, endpoint.method)
         call = Call(scope, protocol, request_id, endpoint.carries, parameters)

@@ -123,6 +123,12 @@ def require_method(method: str, allowed: str) -> None:
     )
 
 
+def require_host(scope: Scope) -> None:
+    """Refuse HTTP/1.1 without a Host header, which the server lets through."""
+    if scope.http_version == "1.1" and "host" not in scope.headers:
+        raise Refused(400, "bad_host", "Send a Host header.")
+
+
 def require_readable(content_type: str | None) -> None:
     """Refuse a body that says it is no JSON in UTF-8.
 
