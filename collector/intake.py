@@ -35,14 +35,18 @@ from collector.live_sources import LiveSources
 from collector.log import Log
 from collector.rates import Rates
 from collector.settings import CollectorSettings
+from collector.source_file import Limits
 from collector.sources import Source, Sources
 from collector.validate import Event, Reception
 from collector.webhook import WebhookRequest
 from collector.wire import Request
 
 WEBHOOK_SECONDS = 10.0
-UNKNOWN = Source(name="(unknown)", kind="browser")
-"""Stands for the source of a pixel that names none; no real one has such a name."""
+UNKNOWN = Source(
+    name="(unknown)", kind="browser", limits=Limits(requests_per_second=10)
+)
+"""Stands for the source of a pixel that names none; no real one has such a name. Its
+rate bounds what people without a write key can make us keep."""
 
 _LINES = msgspec.json.Encoder()
 
@@ -167,6 +171,7 @@ class Intake:
         except Refused as refused:
             failure = Unacceptable(refused.code, refused.message)
         if failure is not None:
+            self._rates.take(UNKNOWN)
             await self._set_aside(call, source, document, failure, received_at)
             return
         # As a batch of one: what is wrong with it is quarantined, never refused.

@@ -239,6 +239,16 @@ def test_pixels_are_events_and_always_answer_with_the_image(tmp_path: Path) -> N
     ]
 
 
+def test_pixels_of_nobody_cannot_fill_the_disk(tmp_path: Path) -> None:
+    with running_collector(tmp_path / "data") as collector:
+        url = f"{collector.url}/v1/pixel/track?data=!!!"
+        answers = [request(url) for _ in range(60)]
+    assert {answer.status for answer in answers} == {200, 429}
+    assert all(answer.body.startswith(b"GIF89a") for answer in answers)
+    kept = read_raw(tmp_path / "data" / "raw", "quarantine")
+    assert len(kept) == sum(answer.status == 200 for answer in answers)
+
+
 def test_segment_s_browser_sdk_is_sent_here(collector: CollectorProcess) -> None:
     answer = request(f"{collector.url}/v1/projects/web-key/settings")
     assert answer.status == 200
