@@ -24,14 +24,18 @@ TYPES = ["alias", "group", "identify", "page", "screen", "track"]
 Client = tuple[Callable[[str, str], list[str]], Mapping[str, str]]
 
 
-@pytest.fixture(
-    params=[
-        "segment-python",
-        pytest.param("rudder-python", marks=pytest.mark.clients),
-        "segment-node",
-        "rudder-node",
-    ]
-)
+_OPTIONAL = pytest.mark.clients
+RUDDER_PYTHON = pytest.param("rudder-python", marks=_OPTIONAL)
+CLIENTS = ["segment-python", RUDDER_PYTHON, "segment-node", "rudder-node"]
+PATIENT_CLIENTS = [
+    "segment-python",
+    RUDDER_PYTHON,
+    *(pytest.param(name, marks=_OPTIONAL) for name in ("segment-node", "rudder-node")),
+]
+"""For what takes long: only one of them belongs to the ordinary run."""
+
+
+@pytest.fixture
 def client(request: pytest.FixtureRequest) -> Client:
     """A command of url and scenario, and the environment it runs in."""
     package, _, language = str(request.param).partition("-")
@@ -45,6 +49,7 @@ def client(request: pytest.FixtureRequest) -> Client:
     return lambda url, scenario: python_client(python, package, url, scenario), {}
 
 
+@pytest.mark.parametrize("client", CLIENTS, indirect=True)
 def test_every_call_is_stored_once(client: Client, tmp_path: Path) -> None:
     command, environ = client
     with running_collector(tmp_path / "data") as collector:
@@ -62,6 +67,7 @@ def test_every_call_is_stored_once(client: Client, tmp_path: Path) -> None:
     assert all(row["flags"] == [] and row["sent_at"] for row in rows)
 
 
+@pytest.mark.parametrize("client", CLIENTS, indirect=True)
 def test_a_burst_is_stored_once(client: Client, tmp_path: Path) -> None:
     command, environ = client
     with running_collector(tmp_path / "data") as collector:
@@ -72,6 +78,7 @@ def test_a_burst_is_stored_once(client: Client, tmp_path: Path) -> None:
         assert numbers(collector) == Counter(range(1_000))
 
 
+@pytest.mark.parametrize("client", PATIENT_CLIENTS, indirect=True)
 def test_an_outage_loses_nothing(client: Client, tmp_path: Path) -> None:
     """The collector is killed while the client sends, and comes back."""
     command, environ = client
