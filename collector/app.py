@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # re-export
 
-from collector import browser, cors, logs, routes
+from collector import browser, cors, logs, metrics, routes
 from collector.authentication import authenticate, basic_key, require_permission
 from collector.errors import Refused
 from collector.http import (
@@ -32,7 +32,7 @@ from collector.intake import Intake
 from collector.live_sources import LiveSources
 from collector.log import DRAIN_SIGNAL, open_log
 from collector.overload import Budget
-from collector.routes import Action
+from collector.routes import Action, Found
 from collector.settings import CollectorSettings
 
 _OPENAPI = Path(__file__).with_name("openapi.json")
@@ -77,6 +77,7 @@ class Collector:
             Action.SOURCE_CONFIG: self._source_config,
             Action.HEALTH: self._health,
             Action.READY: self._ready,
+            Action.METRICS: self._metrics,
             Action.VERSION: self._version,
             Action.ROBOTS: self._robots,
             Action.OPENAPI: self._openapi,
@@ -89,15 +90,22 @@ class Collector:
         if scope.method == "OPTIONS":
             protocol.response_empty(204, cors.preflight_headers(scope))
             return
+        found = routes.find(scope.path, prefix=self._settings.path_prefix)
+        code = ""
         try:
-            answer = await self._answer(scope, protocol, request_id)
+            answer = await self._answer(scope, protocol, request_id, found)
         except Refused as refused:
+            code = refused.code
             answer = refusal(refused, request_id)
         except Exception:
             # The client is answered in any case: without an answer it tries for ever.
             logger.exception("a request failed", request_id=request_id)
             failure = Refused(500, "internal_error", "The collector failed; try again.")
+            code = failure.code
             answer = refusal(failure, request_id)
+        metrics.count_request(
+            found[0].path if found else "(unknown)", answer.status, code
+        )
         headers = [
             ("content-type", answer.content_type),
             ("x-request-id", request_id),
@@ -107,9 +115,12 @@ class Collector:
         protocol.response_bytes(answer.status, headers, answer.body)
 
     async def _answer(
-        self, scope: Scope, protocol: HTTPProtocol, request_id: str
+        self,
+        scope: Scope,
+        protocol: HTTPProtocol,
+        request_id: str,
+        found: Found | None,
     ) -> Answer:
-        found = routes.find(scope.path, prefix=self._settings.path_prefix)
         if found is None:
             raise Refused(
                 404, "unknown_path", "Events are sent to /v1/batch and the like."
@@ -153,6 +164,9 @@ class Collector:
         if problem is not None:
             document["sources"] = problem
         return json_answer(document, status=200 if failure is None else 503)
+
+    async def _metrics(self, call: Call) -> Answer:
+        return Answer(metrics.render(), content_type=metrics.CONTENT_TYPE)
 
     async def _version(self, call: Call) -> Answer:
         return json_answer({"version": version("kith")})

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from collector import pixel, wire
+from collector import metrics, pixel, wire
 from collector.authentication import (
     authenticate,
     basic_key,
@@ -86,9 +86,10 @@ class Intake:
             sent_at=call.header("sentat"),
             anonymous_id=call.header("anonymousid"),
         )
-        rows = self._rows(call, source, request, received_at)
-        del body, request  # only the lines are kept while they wait for the disk
-        await self._store(rows)
+        with metrics.taking(source.name, len(request.events)):
+            rows = self._rows(call, source, request, received_at)
+            del body, request  # only the lines are kept while they wait for the disk
+            await self._store(source, rows)
         return success()
 
     async def swallow(self, call: Call) -> Answer:
@@ -139,7 +140,9 @@ class Intake:
             await self._set_aside(call, source, document, failure, received_at)
         else:
             batch = Request(events, wire.BATCH, None, None)
-            await self._store(self._rows(call, source, batch, received_at))
+            with metrics.taking(source.name, len(events)):
+                rows = self._rows(call, source, batch, received_at)
+                await self._store(source, rows)
         return success()
 
     async def pixel(self, call: Call) -> Answer:
@@ -176,7 +179,8 @@ class Intake:
             return
         # As a batch of one: what is wrong with it is quarantined, never refused.
         batch = Request([{"type": call.carries} | document], wire.BATCH, None, None)
-        await self._store(self._rows(call, source, batch, received_at))
+        with metrics.taking(source.name, 1):
+            await self._store(source, self._rows(call, source, batch, received_at))
 
     def _source_of_query(self, call: Call) -> Source | None:
         key = call.query.get("writeKey")
@@ -237,15 +241,18 @@ class Intake:
         """Quarantine a payload that never became events."""
         request = Request([document], wire.BATCH, None, None)
         reception = self._reception(call, source, request, received_at)
-        await self._store([quarantined(document, reason, reception)])
+        with metrics.taking(source.name, 1):
+            await self._store(source, [quarantined(document, reason, reception)])
 
-    async def _store(self, rows: list[Event | Quarantined]) -> None:
+    async def _store(self, source: Source, rows: list[Event | Quarantined]) -> None:
         if not rows:
             return
         lines = _LINES.encode_lines(rows)
+        fates = metrics.fates(rows)
         rows.clear()
         try:
-            await self._log.append(lines)
+            with metrics.COMMIT_SECONDS.time():
+                await self._log.append(lines)
         except LogFull as error:
             # 429, not 503: clients wait for Retry-After without counting the attempt.
             raise Refused(
@@ -253,6 +260,7 @@ class Intake:
             ) from None
         except LogBroken as error:
             raise Refused(503, "log_unavailable", f"Try again: {error}.") from None
+        metrics.count_stored(source.name, fates)
 
 
 def _request_keys(call: Call) -> list[str | None]:

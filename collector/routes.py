@@ -29,6 +29,7 @@ class Action(Enum):
     SOURCE_CONFIG = auto()
     HEALTH = auto()
     READY = auto()
+    METRICS = auto()
     VERSION = auto()
     ROBOTS = auto()
     OPENAPI = auto()
@@ -70,6 +71,7 @@ ENDPOINTS = (
     Endpoint("/health", "GET", Action.HEALTH),
     Endpoint("/healthz", "GET", Action.HEALTH),
     Endpoint("/ready", "GET", Action.READY),
+    Endpoint("/metrics", "GET", Action.METRICS),
     Endpoint("/version", "GET", Action.VERSION),
     Endpoint("/robots.txt", "GET", Action.ROBOTS),
     Endpoint("/openapi.json", "GET", Action.OPENAPI),
@@ -87,7 +89,11 @@ _SLASHES = re.compile("/{2,}")
 _BEFORE_KNOWN = re.compile(r"(/[^/]+)+?(?=/(v1|beacon|pixel|sourceConfig)(/|$))")
 
 
-def find(path: str, *, prefix: str = "") -> tuple[Endpoint, Mapping[str, str]] | None:
+Found = tuple[Endpoint, Mapping[str, str]]
+"""An endpoint, and what stood in the place of its parameters."""
+
+
+def find(path: str, *, prefix: str = "") -> Found | None:
     """The endpoint of a path and its parameters, or None.
 
     Double and trailing slashes are forgiven; upper case is not. `prefix` may come
@@ -105,7 +111,7 @@ def find(path: str, *, prefix: str = "") -> tuple[Endpoint, Mapping[str, str]] |
     return _find("/") if prefix and path == prefix else None
 
 
-def _find(path: str) -> tuple[Endpoint, Mapping[str, str]] | None:
+def _find(path: str) -> Found | None:
     if endpoint := _EXACT.get(path):
         return endpoint, {}
     for pattern, endpoint in _TEMPLATES:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from granian.constants import Interfaces
@@ -24,7 +26,6 @@ from collector.log import DRAIN_SIGNAL
 from collector.settings import CollectorSettings
 from collector.sources import load_sources
 
-HEADER_MILLISECONDS = 10_000
 HEADER_BYTES = 65_536
 STOP_SECONDS = 10
 LAST_LANDING_SECONDS = 3.0
@@ -56,6 +57,7 @@ def serve() -> None:
         )
     with lock:
         ensure_datasets(settings.raw_dir)
+        _prepare_metrics(settings.data_dir / "metrics")
         landing = subprocess.Popen([sys.executable, "-m", "collector.landing"])
         try:
             _http_server(settings).serve()
@@ -63,6 +65,13 @@ def serve() -> None:
             landing.terminate()
             landing.wait()
             land(settings.log_dir, settings.raw_dir, seconds=LAST_LANDING_SECONDS)
+
+
+def _prepare_metrics(directory: Path) -> None:
+    """Give the workers and the landing process a fresh directory to count in."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
 
 
 class _Server(MPServer):
@@ -100,7 +109,8 @@ def _http_server(settings: CollectorSettings) -> _Server:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
         http1_settings=HTTP1Settings(
-            header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=HEADER_BYTES
+            header_read_timeout=int(settings.header_seconds * 1000),
+            max_buffer_size=HEADER_BYTES,
         ),
         log_level=LogLevels.warning,
         log_access=False,
