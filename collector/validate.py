@@ -252,6 +252,8 @@ def _identifier(value: Any, field: str, code: str) -> str | None:
     """An id as text: numbers become their digits, blank and null count as absent."""
     if value is None:
         return None
+    if type(value) is str and len(value) <= MAX_ID_LENGTH:
+        return value.strip() or None
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -338,7 +340,9 @@ def _integrations(value: Any) -> dict[str, Any] | None:
 
 def _extra(raw: dict[str, Any], kept_times: Mapping[str, Any]) -> dict[str, Any] | None:
     """Every top-level field that has no column, and times that could not be read."""
-    extra = {field: raw[field] for field in raw if field not in _COLUMNS}
+    extra = {}
+    if not _COLUMNS.issuperset(raw):
+        extra = {field: raw[field] for field in raw if field not in _COLUMNS}
     for field in ("name", "category", "event"):
         if raw.get(field) is not None and not isinstance(raw[field], str):
             extra[field] = raw[field]
