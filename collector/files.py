@@ -31,11 +31,14 @@ def make_directories(directory: Path) -> None:
     fsync_directory(directory.parent)
 
 
-def lock(path: Path) -> IO[str]:
-    """Lock this file for this process, waiting for its holder; close to release."""
+def lock(path: Path, *, shared: bool = False) -> IO[str]:
+    """Lock this file for this process, waiting for its holder; close to release.
+
+    Any number of processes may hold it shared, or one alone.
+    """
     file = path.open("a+")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return _signed(file)
+    fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    return file if shared else _signed(file)
 
 
 def try_lock(path: Path) -> IO[str] | None:

@@ -14,7 +14,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,17 +22,18 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import structlog
 
 from collector import logs
-from collector.datasets import DATASETS, EVENTS, QUARANTINE, TIMESTAMP, Dataset
-from collector.files import fsync_directory, lock, make_directories, try_lock
-from collector.frames import read_frames
+from collector.datasets import EVENTS, QUARANTINE
+from collector.files import lock, try_lock
+from collector.lines import read_segment
+from collector.raw import ensure_datasets, sweep, write_file
 from collector.segments import SEALED, recover
 from collector.settings import CollectorSettings
 
-EMPTY_PARTITION = {"dt": "1970-01-01", "sync": "none"}
+__all__ = ["LandingReport", "ensure_datasets", "land", "run_landing", "write_file"]
+
 DAMAGED = ".damaged"
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 
@@ -49,19 +50,26 @@ class LandingReport:
 
 
 def land(
-    log_dir: Path, raw_dir: Path, *, seconds: float | None = None
+    log_dir: Path,
+    raw_dir: Path,
+    *,
+    seconds: float | None = None,
+    begin: bool = True,
 ) -> LandingReport:
     """Land every segment that no live collector is still writing to.
 
-    After `seconds` no further one is begun: what is left stays in the log, safe.
+    After `seconds` no further one is begun: what is left stays in the log, safe. When
+    a process `begin`s it also sweeps up what others left half written.
 
     Safe to call at any time and from several processes: one of them works, the others
-    wait. A segment whose checksums do not hold is landed up to the damage and kept
-    beside as `*.damaged`; the report names it.
+    wait. Of a segment whose checksums do not hold every whole frame is landed; it is
+    kept beside as `*.damaged`, the report names it, and quarantine says what is lost.
     """
     report = LandingReport()
     deadline = time.monotonic() + (math.inf if seconds is None else seconds)
     ensure_datasets(raw_dir)
+    if begin and (swept := sweep(raw_dir)):
+        logger.warning("deleted files of processes that are gone", files=swept)
     if not log_dir.is_dir():
         return report
     with lock(log_dir / "LANDING"):
@@ -76,61 +84,27 @@ def land(
 
 def run_landing(settings: CollectorSettings) -> None:
     """Land again and again until SIGTERM or SIGINT; the body of the landing process."""
+    # Here and not above: the HTTP server imports this module before it may import that.
+    from collector import metrics
+
     log_dir, raw_dir = settings.log_dir, settings.raw_dir
     seconds = min(1.0, settings.segment_seconds)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     parent = os.getppid()
+    begin = True
     # A collector that was killed outright cannot stop this process; its orphan stops.
     while not stop.wait(seconds) and os.getppid() == parent:
         try:
-            report = land(log_dir, raw_dir)
+            report = land(log_dir, raw_dir, begin=begin)
+            begin = False
         except (OSError, duckdb.Error, pa.ArrowException):
             logger.exception("landing failed; the log keeps the events")
             continue
         if report.segments:
+            metrics.count_landed(report.rows, damaged=len(report.damaged))
             logger.info("landed", segments=report.segments, rows=report.rows)
-
-
-def write_file(
-    raw_dir: Path,
-    dataset: Dataset,
-    table: pa.Table,
-    *,
-    partition: Mapping[str, str],
-    name: str,
-) -> Path:
-    """Append `table` to `dataset` as the file `<partition>/<name>.parquet`, durably.
-
-    `partition` gives a value for each of the dataset's partition columns, in any
-    order. The table is cast to the dataset's schema; a column that is missing or has
-    another type raises `pyarrow.ArrowInvalid` or `KeyError` and nothing is written.
-    """
-    table = table.select(dataset.schema.names).cast(dataset.schema)
-    directory = _partition_directory(raw_dir, dataset, partition)
-    make_directories(directory)
-    final = directory / f"{name}.parquet"
-    temporary = directory / f".{name}.{os.getpid()}.tmp"
-    with temporary.open("wb") as file:
-        # DuckDB does not verify page checksums, but a scrub with pyarrow can.
-        pq.write_table(
-            table, file, compression="zstd", write_page_checksum=True, version="2.6"
-        )
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(final)
-    fsync_directory(directory)
-    return final
-
-
-def ensure_datasets(raw_dir: Path) -> None:
-    """Give every dataset its zero-row file, so that a glob over it always matches."""
-    for dataset in DATASETS:
-        directory = _partition_directory(raw_dir, dataset, EMPTY_PARTITION)
-        if not (directory / "empty.parquet").exists():
-            empty = dataset.schema.empty_table()
-            write_file(raw_dir, dataset, empty, partition=EMPTY_PARTITION, name="empty")
 
 
 def _recover_if_abandoned(stream: Path) -> None:
@@ -144,10 +118,9 @@ def _recover_if_abandoned(stream: Path) -> None:
 
 def _land_segment(segment: Path, raw_dir: Path, report: LandingReport) -> None:
     name = segment.name.removesuffix(SEALED)
-    try:
-        lines = _read_lines(segment, "zstd")
-    except duckdb.Error:
-        lines = _salvage(segment, report)
+    lines, damage = read_segment(segment)
+    if damage:
+        _keep_damaged(segment, damage, report)
     for dataset in (EVENTS, QUARANTINE):
         rows = lines.filter(pc.equal(lines["dataset"], dataset.name))
         rows = rows.append_column("segment", pa.repeat(pa.scalar(name), len(rows)))
@@ -158,32 +131,15 @@ def _land_segment(segment: Path, raw_dir: Path, report: LandingReport) -> None:
     segment.unlink()
 
 
-def _read_lines(path: Path, compression: str) -> pa.Table:
-    """All lines of a segment in order, their ordinal as `position`."""
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
-        lines: pa.Table = connection.sql(
-            "select * from read_json(?, format = 'newline_delimited', "
-            "compression = ?, columns = ?)",
-            params=[str(path), compression, _COLUMNS],
-        ).to_arrow_table()
-    for column in _TIME_COLUMNS:
-        index = lines.schema.get_field_index(column)
-        lines = lines.set_column(index, column, lines[column].cast(TIMESTAMP))
-    return lines.append_column("position", pa.array(range(len(lines)), pa.int64()))
-
-
-def _salvage(segment: Path, report: LandingReport) -> pa.Table:
-    """The lines before the damage; the damaged segment is kept for a look."""
-    whole = segment.with_name(f"{segment.name}.whole")
-    frames = read_frames(segment.read_bytes())
-    whole.write_bytes(b"".join(lines for _, lines in frames))
-    lines = _read_lines(whole, "none")
-    whole.unlink()
+def _keep_damaged(
+    segment: Path, damage: list[tuple[int, int]], report: LandingReport
+) -> None:
     kept = segment.with_name(f"{segment.name}{DAMAGED}")
     shutil.copyfile(segment, kept)
-    logger.error("a segment is damaged", segment=segment.name, kept=kept.name)
+    logger.error(
+        "a segment is damaged", segment=segment.name, kept=kept.name, bytes=damage
+    )
     report.damaged.append(kept)
-    return lines
 
 
 def _by_day(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
@@ -192,32 +148,6 @@ def _by_day(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     for day in pc.unique(days).to_pylist():
         date = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date()
         yield date.isoformat(), rows.filter(pc.equal(days, day))
-
-
-def _partition_directory(
-    raw_dir: Path, dataset: Dataset, partition: Mapping[str, str]
-) -> Path:
-    directory = raw_dir / dataset.name
-    for column in dataset.partitions:
-        directory = directory / f"{column}={partition[column]}"
-    return directory
-
-
-def _duckdb_type(data_type: pa.DataType) -> str:
-    if data_type == TIMESTAMP:
-        return "BIGINT"
-    names = {pa.string(): "VARCHAR", pa.bool_(): "BOOLEAN", pa.int64(): "BIGINT"}
-    return names.get(data_type, "VARCHAR[]")
-
-
-_FIELDS = [column for dataset in (EVENTS, QUARANTINE) for column in dataset.schema]
-_TIME_COLUMNS = sorted({column.name for column in _FIELDS if column.type == TIMESTAMP})
-_COLUMNS = {"dataset": "VARCHAR"} | {
-    column.name: _duckdb_type(column.type)
-    for column in _FIELDS
-    if column.name not in ("segment", "position")
-}
-"""DuckDB types of a line's fields: those of both datasets, times as microseconds."""
 
 
 if __name__ == "__main__":

@@ -129,8 +129,12 @@ def start_collector(
     port: int = 0,
     environ: Mapping[str, str] | None = None,
     sources: str = SOURCES,
+    until: str = "/ready",
 ) -> CollectorProcess:
-    """Start a collector and wait until it is ready; without a port, on a free one."""
+    """Start a collector and wait until the page `until` is there.
+
+    Without a port it listens on a free one.
+    """
     port = port or free_port()
     sources_file = sources_path(data_dir)
     sources_file.write_text(sources)
@@ -150,7 +154,7 @@ def start_collector(
         start_new_session=True,
     )
     collector = CollectorProcess(data_dir, port, process)
-    _wait_until_ready(collector)
+    _wait_until_ready(collector, until)
     return collector
 
 
@@ -174,13 +178,13 @@ def sources_path(data_dir: Path) -> Path:
     return data_dir.parent / f"{data_dir.name}-sources.yml"
 
 
-def _wait_until_ready(collector: CollectorProcess) -> None:
+def _wait_until_ready(collector: CollectorProcess, page: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if collector.process.poll() is not None:
             raise RuntimeError("the collector ended while it started")
         with contextlib.suppress(OSError):
-            if request(f"{collector.url}/ready").status == 200:
+            if request(collector.url + page).status == 200:
                 return
         time.sleep(0.05)
     collector.kill()

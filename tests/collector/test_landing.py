@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import zstandard
 
 from collector.datasets import DATASETS, EVENTS
+from collector.frames import scan
 from collector.landing import ensure_datasets, land, write_file
 from collector.segments import OPEN, SEALED
 from collector.validate import Event
@@ -98,18 +100,51 @@ def test_what_a_crashed_collector_left_is_landed(tmp_path: Path) -> None:
     assert (log_dir / "0" / "s1.torn").read_bytes() == b"torn"
 
 
-def test_a_damaged_segment_is_landed_up_to_the_damage_and_kept(tmp_path: Path) -> None:
+def test_a_damaged_frame_is_quarantined_and_all_others_land(tmp_path: Path) -> None:
     log_dir, raw_dir = tmp_path / "log", tmp_path / "raw"
-    path = segment(log_dir, "s1", event(0), event(1))
+    path = segment(log_dir, "s1", event(0), event(1), event(3))
     damaged = bytearray(path.read_bytes())
-    damaged[-3] ^= 0xFF
+    _, middle, _ = scan(bytes(damaged))
+    damaged[middle.end - 3] ^= 0xFF
     path.write_bytes(damaged)
     segment(log_dir, "s2", event(2))
     report = land(log_dir, raw_dir)
-    assert [row["message_id"] for row in read_raw(raw_dir, "events")] == ["m0", "m2"]
+    stored = [row["message_id"] for row in read_raw(raw_dir, "events")]
+    assert stored == ["m0", "m3", "m2"]
+    (row,) = read_raw(raw_dir, "quarantine")
+    assert (row["code"], row["path"]) == (
+        "log_damaged",
+        f"{middle.start}-{middle.end}",
+    )
+    assert row["segment"] == "s1"
     assert [kept.name for kept in report.damaged] == [f"s1{SEALED}.damaged"]
     assert report.damaged[0].read_bytes() == bytes(damaged)
     assert land(log_dir, raw_dir).segments == 0
+
+
+def test_a_line_that_cannot_be_read_costs_only_itself(tmp_path: Path) -> None:
+    log_dir, raw_dir = tmp_path / "log", tmp_path / "raw"
+    poison = b'{"dataset":"events","received_at":"yesterday"}\n'
+    segment(log_dir, "s1", event(0) + event(1) + poison, event(2), poison)
+    land(log_dir, raw_dir)
+    stored = [row["message_id"] for row in read_raw(raw_dir, "events")]
+    assert stored == ["m0", "m1", "m2"]
+    rows = read_raw(raw_dir, "quarantine")
+    assert [(row["code"], row["payload"]) for row in rows] == [
+        ("loader_error", poison.decode())
+    ] * 2
+    assert len({(row["segment"], row["position"]) for row in rows}) == 2
+
+
+def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
+    log_dir, raw_dir = tmp_path / "log", tmp_path / "raw"
+    segment(log_dir, "s1", event(0))
+    land(log_dir, raw_dir)
+    day = raw_dir / "events" / "dt=2026-11-22"
+    (day / ".s2.4194999.tmp").write_bytes(b"half")  # no process has so high a number
+    (day / f".s3.{os.getpid()}.tmp").write_bytes(b"being written")
+    land(log_dir, raw_dir)
+    assert [path.name for path in day.glob(".*")] == [f".s3.{os.getpid()}.tmp"]
 
 
 def test_a_table_that_does_not_fit_the_dataset_is_not_written(tmp_path: Path) -> None:
