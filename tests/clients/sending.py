@@ -16,7 +16,8 @@ from tests.raw import read_raw
 from tests.servers import CollectorProcess
 
 PROGRAMS = Path(__file__).parent / "programs"
-SECONDS = 90
+SECONDS = 300
+"""Far more than any client needs on a busy machine."""
 
 
 @contextmanager
@@ -29,12 +30,11 @@ def sending(
     )
     try:
         yield process
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait(timeout=SECONDS) == 0
+        process.communicate(timeout=SECONDS)
+        assert process.returncode == 0
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def python_client(python: Path, package: str, url: str, scenario: str) -> list[str]:
@@ -71,4 +71,4 @@ def wait_for(collector: CollectorProcess, count: int) -> None:
     deadline = time.monotonic() + SECONDS
     while len({row["message_id"] for row in stored(collector)}) < count:
         assert time.monotonic() < deadline, f"only {len(stored(collector))} arrived"
-        time.sleep(0.2)
+        time.sleep(1)  # reading is work too, on the machine that the client uses
