@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 
 import structlog
@@ -53,6 +54,9 @@ class Collector:
     def __init__(self, settings: CollectorSettings, sources: LiveSources) -> None:
         self._settings = settings
         self._sources = sources
+        # Unique without asking the system for random bytes at each request.
+        self._request_prefix = secrets.token_hex(6)
+        self._request_numbers = count()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(self._start())
@@ -86,7 +90,7 @@ class Collector:
         self._follower = asyncio.create_task(self._sources.follow())
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        request_id = secrets.token_hex(8)
+        request_id = f"{self._request_prefix}{next(self._request_numbers):x}"
         if scope.method == "OPTIONS":
             protocol.response_empty(204, cors.preflight_headers(scope))
             return

@@ -46,8 +46,8 @@ class Call:
     @cached_property
     def query(self) -> Mapping[str, str]:
         """The parameters of the query string; of a repeated one the first."""
-        pairs = parse_qsl(self.scope.query_string, keep_blank_values=True)
-        return dict(reversed(pairs))
+        text = self.scope.query_string
+        return dict(reversed(parse_qsl(text, keep_blank_values=True))) if text else {}
 
     def header(self, name: str) -> str | None:
         """The value of a header, by its lower-case name."""

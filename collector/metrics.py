@@ -15,6 +15,7 @@ import os
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -51,11 +52,11 @@ DAMAGED = Counter("kith_damaged_segments_total", "Log segments found damaged.")
 @contextmanager
 def taking(source: str, number: int) -> Iterator[None]:
     """Count events as received, and as refused if they are while this lasts."""
-    EVENTS.labels(source, "received", "").inc(number)
+    _events(source, "received", "").inc(number)
     try:
         yield
     except Refused as refused:
-        EVENTS.labels(source, "refused", refused.code).inc(number)
+        _events(source, "refused", refused.code).inc(number)
         raise
 
 
@@ -68,12 +69,12 @@ def count_stored(source: str, fates: Mapping[str, int]) -> None:
     """Count rows that are on disk now."""
     for code, number in fates.items():
         outcome = "quarantined" if code else "stored"
-        EVENTS.labels(source, outcome, code).inc(number)
+        _events(source, outcome, code).inc(number)
 
 
 def count_request(route: str, status: int, code: str) -> None:
     """Count an answer; `route` is the endpoint's path as it is declared."""
-    REQUESTS.labels(route, str(status), code).inc()
+    _requests(route, status, code).inc()
 
 
 def count_landed(rows: Mapping[str, int], *, damaged: int) -> None:
@@ -81,6 +82,17 @@ def count_landed(rows: Mapping[str, int], *, damaged: int) -> None:
     for dataset, number in rows.items():
         LANDED_ROWS.labels(dataset).inc(number)
     DAMAGED.inc(damaged)
+
+
+@cache
+def _events(source: str, outcome: str, code: str) -> Counter:
+    """The counter of these labels; they are few, and looking them up is not free."""
+    return EVENTS.labels(source, outcome, code)
+
+
+@cache
+def _requests(route: str, status: int, code: str) -> Counter:
+    return REQUESTS.labels(route, str(status), code)
 
 
 def render() -> bytes:
