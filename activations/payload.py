@@ -84,7 +84,7 @@ def prepare(
         con.register("sync_log_schema", SYNC_LOG.schema.empty_table())
     con.execute(
         # Paths below the data directory, quoted.
-        f"create or replace temp view sync_log_rows as select * from {source}"  # noqa: S608
+        f"create or replace temp view sync_log_rows as select * from {source}"  # noqa: S608 - see above
     )
     return tuple(types)
 
