@@ -75,6 +75,13 @@ def writing(
     return _locked(raw_dir, dataset, shared=True)
 
 
+def reading(
+    raw_dir: Path, dataset: Dataset
+) -> contextlib.AbstractContextManager[object]:
+    """Keeps files of this dataset from going away between a list and its reading."""
+    return _locked(raw_dir, dataset, shared=True)
+
+
 def rewriting(
     raw_dir: Path, dataset: Dataset
 ) -> contextlib.AbstractContextManager[object]:
