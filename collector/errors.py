@@ -6,6 +6,7 @@
   - LogFull             for a while: no room in memory or on disk    → 429, retry
   - LogBroken           until restart: the disk failed               → 503
 * SourcesError          `sources.yml` is wrong; names every mistake in it
+* ObjectStorageError    the raw datasets are on object storage that does not take them
 
 Real clients read `code` and `message` from an error body and treat its absence as a
 network failure that they retry, so every refusal carries both.
@@ -70,3 +71,7 @@ class LogBroken(LogUnavailable):
 
 class SourcesError(Exception):
     """`sources.yml` cannot be used; the message lists every problem."""
+
+
+class ObjectStorageError(OSError):
+    """Object storage cannot be read or written now; the log keeps what waits for it."""

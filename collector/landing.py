@@ -1,15 +1,16 @@
 """Landing: appends facts to the raw datasets as immutable Parquet files.
 
-A file appears under its final name only when it is complete and on disk: it is written
-under a temporary name, fsynced, renamed, and its directory is fsynced. The name of a
-file derives from the log segment it came from, so landing a segment twice replaces
-files by equal ones; the segment is deleted only after all its files are in place.
+A file appears under its final name only when it is complete and durable, in a directory
+or on object storage (`raw.py`). The name of a file derives from the log segment it came
+from, so landing a segment twice replaces files by equal ones; the segment is deleted
+only after all its files are in place.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import random
 import shutil
 import signal
 import threading
@@ -26,8 +27,10 @@ import structlog
 
 from collector import logs
 from collector.datasets import EVENTS, QUARANTINE
+from collector.errors import ObjectStorageError
 from collector.files import lock, try_lock
 from collector.lines import read_segment
+from collector.object_storage import RawPlace
 from collector.raw import ensure_datasets, sweep, write_file
 from collector.segments import SEALED, recover
 from collector.settings import CollectorSettings
@@ -35,6 +38,10 @@ from collector.settings import CollectorSettings
 __all__ = ["LandingReport", "ensure_datasets", "land", "run_landing", "write_file"]
 
 DAMAGED = ".damaged"
+LAST_SECONDS = 3.0
+"""How long landing goes on when it is told to stop."""
+MAX_PAUSE_SECONDS = 30.0
+"""Between two tries while object storage is away."""
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 
 logger = structlog.get_logger("collector.landing")
@@ -51,7 +58,7 @@ class LandingReport:
 
 def land(
     log_dir: Path,
-    raw_dir: Path,
+    raw_dir: RawPlace,
     *,
     seconds: float | None = None,
     begin: bool = True,
@@ -59,52 +66,93 @@ def land(
     """Land every segment that no live collector is still writing to.
 
     After `seconds` no further one is begun: what is left stays in the log, safe. When
-    a process `begin`s it also sweeps up what others left half written.
+    a process `begin`s it also sees to what every dataset needs, and sweeps up what
+    others left half written.
 
     Safe to call at any time and from several processes: one of them works, the others
     wait. Of a segment whose checksums do not hold every whole frame is landed; it is
     kept beside as `*.damaged`, the report names it, and quarantine says what is lost.
     """
     report = LandingReport()
-    deadline = time.monotonic() + (math.inf if seconds is None else seconds)
-    ensure_datasets(raw_dir)
-    if begin and (swept := sweep(raw_dir)):
-        logger.warning("deleted files of processes that are gone", files=swept)
-    if not log_dir.is_dir():
-        return report
-    with lock(log_dir / "LANDING"):
-        for stream in sorted(path for path in log_dir.iterdir() if path.is_dir()):
-            _recover_if_abandoned(stream)
-            for segment in sorted(stream.glob(f"*{SEALED}")):
-                if time.monotonic() > deadline:
-                    return report
-                _land_segment(segment, raw_dir, report)
+    _land(log_dir, raw_dir, report, seconds=seconds, begin=begin)
     return report
 
 
 def run_landing(settings: CollectorSettings) -> None:
     """Land again and again until SIGTERM or SIGINT; the body of the landing process."""
-    # Here and not above: the HTTP server imports this module before it may import that.
-    from collector import metrics
-
-    log_dir, raw_dir = settings.log_dir, settings.raw_dir
+    log_dir, raw_dir = settings.log_dir, settings.raw_place()
     seconds = min(1.0, settings.segment_seconds)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     parent = os.getppid()
-    begin = True
+    begin, pause = True, seconds
     # A collector that was killed outright cannot stop this process; its orphan stops.
-    while not stop.wait(seconds) and os.getppid() == parent:
+    while not stop.wait(pause) and os.getppid() == parent:
         try:
-            report = land(log_dir, raw_dir, begin=begin)
-            begin = False
+            _land_and_count(log_dir, raw_dir, begin=begin)
+            begin, pause = False, seconds
+        except ObjectStorageError as error:
+            # Not all at the same moment: others may wait for the same storage.
+            longer = pause * random.uniform(1.5, 2.5)  # noqa: S311 - no secret
+            pause = min(longer, MAX_PAUSE_SECONDS)
+            logger.error(
+                "object storage does not take the events; the log keeps them",
+                problem=str(error),
+                retry_seconds=round(pause, 1),
+            )
         except (OSError, duckdb.Error, pa.ArrowException):
             logger.exception("landing failed; the log keeps the events")
-            continue
+    if not isinstance(raw_dir, Path):
+        # To a directory the server lands what is left; this may hang, and be killed.
+        _land_the_rest(log_dir, raw_dir)
+
+
+def _land_the_rest(log_dir: Path, raw_dir: RawPlace) -> None:
+    try:
+        _land_and_count(log_dir, raw_dir, begin=False, seconds=LAST_SECONDS)
+    except OSError as error:
+        logger.error("the log keeps events for the next start", problem=str(error))
+
+
+def _land_and_count(
+    log_dir: Path, raw_dir: RawPlace, *, begin: bool, seconds: float | None = None
+) -> None:
+    # Here and not above: the HTTP server imports this module before it may import that.
+    from collector import metrics
+
+    report = LandingReport()
+    try:
+        _land(log_dir, raw_dir, report, seconds=seconds, begin=begin)
+    finally:
+        # What landed before a failure has landed.
         if report.segments:
             metrics.count_landed(report.rows, damaged=len(report.damaged))
             logger.info("landed", segments=report.segments, rows=report.rows)
+
+
+def _land(
+    log_dir: Path,
+    raw_dir: RawPlace,
+    report: LandingReport,
+    *,
+    seconds: float | None,
+    begin: bool,
+) -> None:
+    deadline = time.monotonic() + (math.inf if seconds is None else seconds)
+    if begin:
+        ensure_datasets(raw_dir)
+        if swept := sweep(raw_dir):
+            logger.warning("deleted files of processes that are gone", files=swept)
+    if not log_dir.is_dir():
+        return
+    with lock(log_dir / "LANDING"):
+        for stream in sorted(path for path in log_dir.iterdir() if path.is_dir()):
+            _recover_if_abandoned(stream)
+            for segment in sorted(stream.glob(f"*{SEALED}")):
+                if time.monotonic() > deadline:
+                    return
+                _land_segment(segment, raw_dir, report)
 
 
 def _recover_if_abandoned(stream: Path) -> None:
@@ -116,7 +164,7 @@ def _recover_if_abandoned(stream: Path) -> None:
             logger.warning("cut a torn tail off", stream=stream.name, bytes=torn)
 
 
-def _land_segment(segment: Path, raw_dir: Path, report: LandingReport) -> None:
+def _land_segment(segment: Path, raw_dir: RawPlace, report: LandingReport) -> None:
     name = segment.name.removesuffix(SEALED)
     lines, damage = read_segment(segment)
     if damage:

@@ -1,7 +1,9 @@
 """Writes the raw datasets: immutable Parquet files, each there whole or not at all.
 
-A file is written under a temporary name, fsynced, renamed, and its directory is
-fsynced. Writers and compaction keep out of each other's way by a lock per dataset.
+In a local directory a file is written under a temporary name, fsynced, renamed, and its
+directory is fsynced. Writers and compaction keep out of each other's way by a lock per
+dataset. On object storage a file is one object; nothing there is compacted, so nothing
+is locked.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 
 from collector.datasets import DATASETS, Dataset
 from collector.files import fsync_directory, lock, make_directories
+from collector.object_storage import RawPlace
 
 EMPTY_PARTITION = {"dt": "1970-01-01", "sync": "none"}
 TEMPORARY = ".tmp"
@@ -26,13 +29,13 @@ PARQUET = {"compression": "zstd", "write_page_checksum": True, "version": "2.6"}
 
 
 def write_file(
-    raw_dir: Path,
+    raw_dir: RawPlace,
     dataset: Dataset,
     table: pa.Table,
     *,
     partition: Mapping[str, str],
     name: str,
-) -> Path:
+) -> None:
     """Append `table` to `dataset` as the file `<partition>/<name>.parquet`, durably.
 
     `partition` gives a value for each of the dataset's partition columns, in any
@@ -40,30 +43,41 @@ def write_file(
     another type raises `pyarrow.ArrowInvalid` or `KeyError` and nothing is written.
     """
     table = table.select(dataset.schema.names).cast(dataset.schema)
-    directory = _partition_directory(raw_dir, dataset, partition)
+    directory = _partition_directory(dataset, partition)
+    if not isinstance(raw_dir, Path):
+        content = pa.BufferOutputStream()
+        pq.write_table(table, content, **PARQUET)
+        raw_dir.put(f"{directory}/{name}.parquet", content.getvalue())
+        return
     with writing(raw_dir, dataset):
-        make_directories(directory)
-        final = directory / f"{name}.parquet"
-        temporary = directory / f".{name}.{os.getpid()}{TEMPORARY}"
-        try:
-            with temporary.open("wb") as file:
-                pq.write_table(table, file, **PARQUET)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(final)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-        fsync_directory(directory)
-    return final
+        _write_local(raw_dir / directory, table, name)
 
 
-def ensure_datasets(raw_dir: Path) -> None:
+def _write_local(directory: Path, table: pa.Table, name: str) -> None:
+    make_directories(directory)
+    temporary = directory / f".{name}.{os.getpid()}{TEMPORARY}"
+    try:
+        with temporary.open("wb") as file:
+            pq.write_table(table, file, **PARQUET)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(directory / f"{name}.parquet")
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    fsync_directory(directory)
+
+
+def ensure_datasets(raw_dir: RawPlace) -> None:
     """Give every dataset its zero-row file, so that a glob over it always matches."""
     for dataset in DATASETS:
-        directory = _partition_directory(raw_dir, dataset, EMPTY_PARTITION)
-        if not (directory / "empty.parquet").exists():
+        file = f"{_partition_directory(dataset, EMPTY_PARTITION)}/empty.parquet"
+        if isinstance(raw_dir, Path):
+            exists = (raw_dir / file).exists()
+        else:
+            exists = raw_dir.has(file)
+        if not exists:
             empty = dataset.schema.empty_table()
             write_file(raw_dir, dataset, empty, partition=EMPTY_PARTITION, name="empty")
 
@@ -89,9 +103,11 @@ def rewriting(
     return _locked(raw_dir, dataset, shared=False)
 
 
-def sweep(raw_dir: Path) -> int:
+def sweep(raw_dir: RawPlace) -> int:
     """Delete the temporary files of processes that are gone; returns how many."""
     swept = 0
+    if not isinstance(raw_dir, Path):
+        return swept  # objects have no temporary names
     for dataset in DATASETS:
         for path in (raw_dir / dataset.name).rglob(f".*{TEMPORARY}"):
             if _is_orphan(path):
@@ -121,10 +137,6 @@ def _locked(
     return lock(raw_dir / f".{dataset.name}.lock", shared=shared)
 
 
-def _partition_directory(
-    raw_dir: Path, dataset: Dataset, partition: Mapping[str, str]
-) -> Path:
-    directory = raw_dir / dataset.name
-    for column in dataset.partitions:
-        directory = directory / f"{column}={partition[column]}"
-    return directory
+def _partition_directory(dataset: Dataset, partition: Mapping[str, str]) -> str:
+    parts = (f"{column}={partition[column]}" for column in dataset.partitions)
+    return "/".join((dataset.name, *parts))

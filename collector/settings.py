@@ -8,12 +8,16 @@ from __future__ import annotations
 import shutil
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from collector.device import IpPolicy
+from collector.raw_url import check_url
+
+if TYPE_CHECKING:
+    from collector.object_storage import RawPlace
 
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -32,6 +36,8 @@ class CollectorSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KITH_")
 
     data_dir: Path = Path("data")
+    raw_url: Annotated[str, AfterValidator(check_url)] = ""
+    """Where the raw datasets are, `s3://bucket/prefix`; unset, `raw/` in `data_dir`."""
     sources: Path = Path("collector/sources.yml")
     collector_host: str = "127.0.0.1"
     collector_port: Annotated[int, Field(ge=0, le=65535)] = 8010
@@ -68,7 +74,9 @@ class CollectorSettings(BaseSettings):
     """Events that wait for their fsync; above it new ones are answered 429."""
 
     inflight_bytes: Bytes = 64_000_000
-    """Requests being worked on, counted before their bodies are read; as above."""
+    """Bodies of requests being worked on, counted as they are read; as above."""
+    queue_seconds: Seconds = 0.5
+    """A request that waits longer than this to be worked on is answered 429."""
     min_free_bytes: Annotated[int, Field(ge=0)] | None = None
     """Free bytes that the disk of the log must keep, else new events are answered 429;
     by default 1 GB or 5 % of the disk, whichever is more."""
@@ -94,6 +102,13 @@ class CollectorSettings(BaseSettings):
     def raw_dir(self) -> Path:
         """The raw datasets."""
         return self.data_dir / "raw"
+
+    def raw_place(self) -> RawPlace:
+        """Where the raw datasets are: a directory, or object storage."""
+        # Here and not above: HTTP workers need no Arrow.
+        from collector.object_storage import raw_place
+
+        return raw_place(self.raw_url) if self.raw_url else self.data_dir / "raw"
 
     @property
     def secrets_dir(self) -> Path:
