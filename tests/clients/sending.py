@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import struct
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tests.raw import read_raw
-from tests.servers import CollectorProcess
+from tests.servers import CollectorProcess, start_collector
 
 PROGRAMS = Path(__file__).parent / "programs"
 SECONDS = 300
@@ -72,3 +75,59 @@ def wait_for(collector: CollectorProcess, count: int) -> None:
     while len({row["message_id"] for row in stored(collector)}) < count:
         assert time.monotonic() < deadline, f"only {len(stored(collector))} arrived"
         time.sleep(1)  # reading is work too, on the machine that the client uses
+
+
+def survive_outage(
+    collector: CollectorProcess, program: subprocess.Popen[bytes]
+) -> CollectorProcess:
+    """Kill the collector while a program sends, and start it again on the same port.
+
+    In between every connection breaks; the outage lasts until the program's second
+    half met it.
+    """
+    wait_for(collector, 1)
+    collector.kill()
+    assert program.stdin is not None
+    with _breaking_connections(collector.port) as met:
+        program.stdin.write(b"\n")
+        program.stdin.flush()
+        assert met.wait(SECONDS), "the client did not try again"
+    return start_collector(collector.data_dir, port=collector.port)
+
+
+@contextmanager
+def _breaking_connections(port: int) -> Iterator[threading.Event]:
+    """Break every connection on a port; the event tells that a request was broken."""
+    met = threading.Event()
+    with _listening(port) as server:
+        thread = threading.Thread(target=_break_connections, args=(server, met))
+        thread.start()
+        try:
+            yield met
+        finally:
+            server.shutdown(socket.SHUT_RDWR)  # ends accept()
+            thread.join()
+
+
+def _listening(port: int) -> socket.socket:
+    """A listener on a port, once those who were killed are gone from it."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError:
+            assert time.monotonic() < deadline, "the port is not set free"
+            time.sleep(0.01)
+
+
+def _break_connections(server: socket.socket, met: threading.Event) -> None:
+    reset = struct.pack("ii", 1, 0)  # close at once, with RST
+    with suppress(OSError):
+        while True:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.settimeout(1)  # browsers connect before they need to
+                is_request = connection.recv(1)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            if is_request:
+                met.set()

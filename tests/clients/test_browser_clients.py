@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.clients.sending import browser_client, numbers, sending, stored, wait_for
+from tests.clients.sending import (
+    browser_client,
+    numbers,
+    sending,
+    stored,
+    survive_outage,
+    wait_for,
+)
 from tests.servers import running_collector, start_collector
 
 pytestmark = [
@@ -52,12 +58,9 @@ def test_an_outage_loses_nothing(
     """The collector is killed while the page sends, and comes back."""
     collector = start_collector(tmp_path / "data")
     try:
-        command = browser_client(sdk, collector.url, "slow", tmp_path / "profile")
-        with sending(command, browser_environ):
-            wait_for(collector, 1)
-            collector.kill()
-            time.sleep(0.5)
-            collector = start_collector(tmp_path / "data", port=collector.port)
+        command = browser_client(sdk, collector.url, "outage", tmp_path / "profile")
+        with sending(command, browser_environ) as program:
+            collector = survive_outage(collector, program)
             wait_for(collector, 100)
         collector.stop()
         assert numbers(collector) == Counter(range(100))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from tests.clients.sending import (
     python_client,
     sending,
     stored,
-    wait_for,
+    survive_outage,
 )
 from tests.servers import running_collector, start_collector
 
@@ -84,11 +83,8 @@ def test_an_outage_loses_nothing(client: Client, tmp_path: Path) -> None:
     command, environ = client
     collector = start_collector(tmp_path / "data")
     try:
-        with sending(command(collector.url, "slow"), environ):
-            wait_for(collector, 1)
-            collector.kill()
-            time.sleep(0.5)
-            collector = start_collector(tmp_path / "data", port=collector.port)
+        with sending(command(collector.url, "outage"), environ) as program:
+            collector = survive_outage(collector, program)
         collector.stop()
         assert numbers(collector) == Counter(range(100))
     finally:

@@ -1,7 +1,9 @@
 // Opens a shop's page in Chromium and lets a browser SDK send from it. The page is of
 // another origin than the collector, as in life. Takes the SDK, the collector's address,
-// the write key and what to send; ends when its standard input is closed.
+// the write key and what to send; ends when its standard input is closed. In an outage the
+// second half is sent once a line comes in.
 
+const { once } = require("node:events");
 const fs = require("node:fs");
 const http = require("node:http");
 const path = require("node:path");
@@ -14,22 +16,28 @@ const scripts = {
   rudderstack: "@rudderstack/analytics-js/dist/npm/modern/bundled/umd/index.js",
 };
 
-// What a page of a customer holds: load the SDK, name the collector.
+// What a page of a customer holds: load the SDK, name the collector. RudderStack's keeps
+// what waits in local storage, written anew for each event: a burst needs its batches.
 const loaders = {
-  segment: (key, url, onUnload) => `
-    const delivery = ${onUnload}
+  segment: (key, url, doing) => `
+    const delivery = ${doing === "unload"}
       ? { deliveryStrategy: { strategy: "batching", config: { size: 100, timeout: 60000 } } }
       : {};
     window.analytics = window.AnalyticsNext.AnalyticsBrowser.load(
       { writeKey: "${key}", cdnURL: "${url}" },
       { integrations: { "Segment.io": delivery } },
     );`,
-  rudderstack: (key, url, onUnload) => `
+  rudderstack: (key, url, doing) => `
     window.analytics = new window.rudderanalytics.RudderAnalytics();
     window.analytics.load("${key}", "${url}", {
       configUrl: "${url}",
-      useBeacon: ${onUnload},
-      queueOptions: { maxItems: 2000, minRetryDelay: 200, maxRetryDelay: 1000 },
+      useBeacon: ${doing === "unload"},
+      queueOptions: {
+        maxItems: 1000,
+        minRetryDelay: 200,
+        maxRetryDelay: 1000,
+        batch: { enabled: ${doing === "burst"}, maxItems: 100, flushInterval: 1000 },
+      },
     });`,
 };
 
@@ -45,21 +53,23 @@ const actions = {
   burst: async () => {
     for (let n = 0; n < 1000; n += 1) window.analytics.track("E", { n });
   },
-  slow: async () => {
-    for (let n = 0; n < 100; n += 1) {
+  outage: async (start) => {
+    for (let n = start; n < start + 50; n += 1) {
       window.analytics.track("E", { n });
-      await new Promise((resolve) => setTimeout(resolve, 35));
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   },
   unload: async () => {
-    for (let n = 0; n < 20; n += 1) window.analytics.track("E", { n });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => window.analytics.ready(resolve));
+    const sent = [];
+    for (let n = 0; n < 20; n += 1) sent.push(window.analytics.track("E", { n }));
+    await Promise.all(sent);
   },
 };
 
 const page = () => `<!doctype html><title>Shop</title>
 <script src="/sdk.js"></script>
-<script>${loaders[sdk](writeKey, collector, scenario === "unload")}</script>`;
+<script>${loaders[sdk](writeKey, collector, scenario)}</script>`;
 
 const shop = () =>
   new Promise((resolve) => {
@@ -95,10 +105,14 @@ const main = async () => {
     if (process.env.KITH_TEST_VERBOSE) console.error(message.text());
   });
   await tab.goto(`${address}/`);
-  await tab.evaluate(actions[scenario]);
+  await tab.evaluate(actions[scenario], 0);
+  if (scenario === "outage") {
+    await once(process.stdin, "data");
+    await tab.evaluate(actions.outage, 50);
+  }
   if (scenario === "unload") await tab.goto(`${address}/elsewhere`);
   process.stdin.resume();
-  await new Promise((resolve) => process.stdin.on("end", resolve));
+  await once(process.stdin, "end");
   await context.close();
   server.close();
 };

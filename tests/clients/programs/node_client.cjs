@@ -1,5 +1,8 @@
 // Sends events with a Node client, as an application would. Takes the package, the
-// collector's address, the write key and what to send; ends when all is sent.
+// collector's address, the write key and what to send; ends when all is sent. In an outage
+// the second half is sent once a line comes in.
+
+const { once } = require("node:events");
 
 const [name, url, writeKey, scenario] = process.argv.slice(2);
 
@@ -35,11 +38,13 @@ const scenarios = {
       client.track({ userId: "u", event: "E", properties: { n } });
     }
   },
-  slow: async (client) => {
+  outage: async (client) => {
     for (let n = 0; n < 100; n += 1) {
+      if (n === 50) await once(process.stdin, "data");
       client.track({ userId: "u", event: "E", properties: { n } });
-      await pause(35);
+      await pause(20);
     }
+    process.stdin.unref();
   },
 };
 

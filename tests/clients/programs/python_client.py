@@ -1,7 +1,8 @@
 """Sends events with a Python client, as an application would.
 
 Takes the package (`segment` or `rudderstack`), the collector's address, the write key
-and what to send; ends when the client has nothing left to send.
+and what to send; ends when the client has nothing left to send. In an outage the second
+half is sent once a line comes in.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def main(package: str, url: str, write_key: str, scenario: str) -> None:
     """Send one scenario."""
     module = importlib.import_module(f"{package}.analytics.client")
     client = module.Client(write_key, host=url, max_retries=20)
-    {"calls": calls, "burst": burst, "slow": slow}[scenario](client)
+    {"calls": calls, "burst": burst, "outage": outage}[scenario](client)
     client.shutdown()
 
 
@@ -36,11 +37,15 @@ def burst(client: Any) -> None:
         client.track(user_id="u", event="E", properties={"n": number})
 
 
-def slow(client: Any) -> None:
-    """100 events over more than three seconds."""
-    for number in range(100):
+def outage(client: Any) -> None:
+    """100 events, some of them on their way when the collector dies."""
+    for number in range(50):
         client.track(user_id="u", event="E", properties={"n": number})
-        time.sleep(0.035)
+        time.sleep(0.02)
+    sys.stdin.readline()
+    for number in range(50, 100):
+        client.track(user_id="u", event="E", properties={"n": number})
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":
