@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.collector.acceptance import accepts
 from tests.collector.corpora import (
     json_test_suite,
     json_transformations,
@@ -58,6 +59,7 @@ def expected_value(content: bytes) -> Any:
     return json.loads(content, parse_int=integer)
 
 
+@accepts("B34")
 def test_bodies_that_are_not_json_are_refused(collector: CollectorProcess) -> None:
     cases = {n: c for n, c in json_test_suite().items() if n.startswith("n_")}
     answers = {
@@ -74,6 +76,7 @@ def test_bodies_that_are_not_json_are_refused(collector: CollectorProcess) -> No
     assert len(cases) == 188
 
 
+@accepts("B35")
 def test_bodies_that_are_json_reach_validation(collector: CollectorProcess) -> None:
     cases = {n: c for n, c in json_test_suite().items() if n.startswith("y_")}
     codes = Counter(
@@ -84,6 +87,7 @@ def test_bodies_that_are_json_reach_validation(collector: CollectorProcess) -> N
     assert codes == {"not_an_object": 83, "no_user_anon_id": 11, "quarantined": 1}
 
 
+@accepts("B36")
 def test_every_json_value_is_equal_in_parquet(collector: CollectorProcess) -> None:
     cases = {n: c for n, c in json_test_suite().items() if n.startswith("y_")}
     for name, content in cases.items():
@@ -97,6 +101,7 @@ def test_every_json_value_is_equal_in_parquet(collector: CollectorProcess) -> No
     assert values == {name: expected_value(c) for name, c in cases.items()}
 
 
+@accepts("B37", "B41")
 def test_what_json_leaves_open_is_decided(collector: CollectorProcess) -> None:
     cases = {n: c for n, c in json_test_suite().items() if n.startswith("i_")}
     answers = {
@@ -123,6 +128,7 @@ def test_what_json_leaves_open_is_decided(collector: CollectorProcess) -> None:
     }
 
 
+@accepts("B39", "B42")
 def test_what_parsers_read_differently_has_one_meaning(
     collector: CollectorProcess,
 ) -> None:
@@ -144,6 +150,7 @@ def test_what_parsers_read_differently_has_one_meaning(
         assert value == expected_value(cases[name]), name
 
 
+@accepts("B52")
 def test_naughty_strings_are_stored_as_they_are(collector: CollectorProcess) -> None:
     strings = naughty_strings()
     assert len(strings) == 515

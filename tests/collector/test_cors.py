@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.collector.acceptance import accepts
 from tests.servers import CollectorProcess, request, running_collector
 
 SHOP = "https://shop.example"
@@ -29,6 +30,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorPro
         yield process
 
 
+@accepts("B11")
 @pytest.mark.parametrize(
     ("path", "wanted"),
     [

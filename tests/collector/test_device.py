@@ -14,6 +14,7 @@ from collector.errors import Unacceptable
 from collector.ingest import Quarantined, make_rows, quarantined
 from collector.validate import Event, Reception, validate
 from collector.wire import BATCH, Request
+from tests.collector.acceptance import accepts
 from tests.raw import read_raw
 from tests.servers import running_collector
 
@@ -50,6 +51,7 @@ def stored(raw: dict[str, Any], **changes: Any) -> Event:
     return row
 
 
+@accepts("B71")
 @pytest.mark.parametrize(
     ("context", "address", "flags"),
     [

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from collector.routes import ANY_PREFIX, ENDPOINTS, find
+from tests.collector.acceptance import accepts
 from tests.raw import read_raw
 from tests.servers import CollectorProcess, basic, request, running_collector
 
@@ -38,6 +39,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorPro
         yield process
 
 
+@accepts("B10")
 def test_every_path_stores_the_event_it_names(tmp_path: Path) -> None:
     with running_collector(tmp_path / "data") as collector:
         for path, kind in SINGLE:
@@ -90,6 +92,7 @@ def test_the_prefix_may_be_anything(path: str, found: str | None) -> None:
     assert (endpoint and endpoint[0].path) == found
 
 
+@accepts("B10")
 @pytest.mark.parametrize(
     "path",
     [
@@ -102,6 +105,7 @@ def test_what_is_no_endpoint_is_not_found(path: str) -> None:
     assert find(path) is None
 
 
+@accepts("B9")
 def test_head_is_as_good_as_get_and_other_methods_are_told_what_is_allowed(
     collector: CollectorProcess,
 ) -> None:
@@ -117,6 +121,7 @@ def test_head_is_as_good_as_get_and_other_methods_are_told_what_is_allowed(
             assert (head.status, head.body) == (200, b""), path
 
 
+@accepts("B1", "B2", "B6")
 def test_the_key_may_be_in_header_body_or_query(collector: CollectorProcess) -> None:
     url = f"{collector.url}/beacon/v1/batch"
     batch = {"batch": [{"type": "track", **EVENTS["track"]}]}
@@ -139,6 +144,7 @@ def test_the_key_may_be_in_header_body_or_query(collector: CollectorProcess) -> 
     assert request(url, body=masked, user="test-write-key").status == 200
 
 
+@accepts("B12")
 def test_a_gzipped_form_is_json_for_one_server_sdk(
     collector: CollectorProcess,
 ) -> None:
@@ -201,6 +207,7 @@ def pixel(collector: CollectorProcess, path: str, **query: str) -> None:
     assert answer.body.startswith(b"GIF89a")
 
 
+@accepts("B33")
 def test_pixels_are_events_and_always_answer_with_the_image(tmp_path: Path) -> None:
     encoded = {
         "writeKey": "web-key",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.collector.acceptance import accepts
 from tests.raw import read_raw
 from tests.servers import CollectorProcess, request, running_collector
 
@@ -44,6 +45,7 @@ def test_every_call_of_the_protocol_is_accepted(
     assert collector.post(f"/v1/{route}/", body).status == 200
 
 
+@accepts("B14", "B35", "B40", "B45", "B47", "B54", "B55", "B58")
 @pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
@@ -71,6 +73,7 @@ def test_what_can_never_be_stored_is_refused_with_a_reason(
     assert answer.body["request_id"] == answer.headers["x-request-id"]
 
 
+@accepts("B15", "B17")
 def test_a_body_over_the_limit_is_refused(collector: CollectorProcess) -> None:
     single = json.dumps(track(properties={"a": "x" * 33_000})).encode()
     assert collector.post("/v1/track", single).status == 413
@@ -81,6 +84,7 @@ def test_a_body_over_the_limit_is_refused(collector: CollectorProcess) -> None:
     assert (answer.status, answer.body["code"]) == (413, "payload_too_large")
 
 
+@accepts("B18", "B20")
 def test_gzip_is_undone_and_checked(collector: CollectorProcess) -> None:
     body = gzip.compress(json.dumps({"batch": [track()]}).encode())
     header = {"content-encoding": "gzip"}
@@ -94,6 +98,7 @@ def test_gzip_is_undone_and_checked(collector: CollectorProcess) -> None:
     assert answer.status == 415
 
 
+@accepts("B3", "B4", "B6", "B8")
 def test_the_write_key_may_be_in_the_header_or_in_the_body(
     collector: CollectorProcess,
 ) -> None:
@@ -166,6 +171,7 @@ def test_what_arrives_is_in_parquet(tmp_path: Path) -> None:
     assert positions == [0, 1, 2, 3, 4]
 
 
+@accepts("B56")
 def test_events_past_the_batch_limit_are_quarantined(tmp_path: Path) -> None:
     limits = {"KITH_MAX_BATCH_EVENTS": "3"}
     with running_collector(tmp_path / "data", environ=limits) as collector:
@@ -178,6 +184,7 @@ def test_events_past_the_batch_limit_are_quarantined(tmp_path: Path) -> None:
     assert all(row["replayable"] for row in quarantined)
 
 
+@accepts("B38")
 def test_what_is_nested_too_deep_costs_only_itself(tmp_path: Path) -> None:
     deep = b'{"in":' * 500 + b"1" + b"}" * 500
     event = b'{"type":"track","userId":"u","event":"E","properties":%s}'

@@ -14,6 +14,7 @@ import pytest
 from collector.errors import SourcesError
 from collector.live_sources import LiveSources
 from collector.sources import load_sources
+from tests.collector.acceptance import accepts
 from tests.servers import CollectorProcess, request, running_collector, sources_path
 
 HASH = hashlib.sha256(b"key").hexdigest()
@@ -165,6 +166,7 @@ def test_a_change_takes_effect_without_a_restart(tmp_path: Path) -> None:
         assert status(collector, "web-key") == 200
 
 
+@accepts("B31")
 def test_limits_of_a_source_are_its_own(tmp_path: Path) -> None:
     sources = """
     sources:

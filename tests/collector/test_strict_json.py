@@ -15,6 +15,7 @@ from collector import strict_json, wire
 from collector.errors import Refused
 from collector.ingest import Quarantined, make_rows
 from collector.validate import Event, Reception
+from tests.collector.acceptance import accepts
 
 RECEPTION = Reception(
     source_id="shop",
@@ -46,6 +47,7 @@ def beside_a_good_one(value: bytes) -> Event | Quarantined:
     return odd
 
 
+@accepts("B40", "B41")
 @pytest.mark.parametrize("literal", [b"NaN", b"Infinity", b"-Infinity", b"1e400"])
 def test_a_number_that_is_none_costs_only_its_event(literal: bytes) -> None:
     row = beside_a_good_one(literal)
@@ -57,6 +59,7 @@ def test_a_number_that_is_none_costs_only_its_event(literal: bytes) -> None:
     assert (refused.value.status, refused.value.code) == (400, "invalid_json")
 
 
+@accepts("B44")
 def test_half_an_emoji_is_replaced_in_a_batch_and_refused_alone() -> None:
     row = beside_a_good_one(b'"shirt \\ud83d"')
     assert isinstance(row, Event)
@@ -70,6 +73,7 @@ def test_half_an_emoji_is_replaced_in_a_batch_and_refused_alone() -> None:
     assert whole.flags == []
 
 
+@accepts("B43")
 @pytest.mark.parametrize("key", [b"a\\u0000b", b"\\udc00"])
 def test_a_key_that_no_reader_can_name_is_quarantined(key: bytes) -> None:
     row = beside_a_good_one(b'{"%s":1}' % key)
@@ -77,6 +81,7 @@ def test_a_key_that_no_reader_can_name_is_quarantined(key: bytes) -> None:
     assert (row.code, row.path) == ("bad_key", "properties.v")
 
 
+@accepts("B41", "B42")
 @pytest.mark.parametrize(
     ("digits", "stored", "flags"),
     [
@@ -105,6 +110,7 @@ def test_numbers_keep_every_digit(digits: str, stored: Any, flags: list[str]) ->
         assert row.flags == flags
 
 
+@accepts("B41")
 def test_a_number_of_thousands_of_digits_is_none() -> None:
     row = beside_a_good_one(5_000 * b"9")
     assert isinstance(row, Quarantined)
@@ -120,6 +126,7 @@ def test_what_the_batch_says_of_all_counts_for_each() -> None:
     assert (row.code, row.path) == ("not_a_number", "context.a")
 
 
+@accepts("B39")
 @pytest.mark.parametrize("escaped", [True, False])
 def test_the_last_of_equal_keys_wins(escaped: bool) -> None:
     key = b"\\u0076" if escaped else b"v"
@@ -128,6 +135,7 @@ def test_the_last_of_equal_keys_wins(escaped: bool) -> None:
     assert row.properties == '{"v":2}'
 
 
+@accepts("B38", "B45", "B48")
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -152,11 +160,13 @@ def test_what_no_reading_saves_is_refused(body: bytes, code: str) -> None:
     assert (refused.value.status, refused.value.code) == (400, code)
 
 
+@accepts("B46")
 def test_a_byte_order_mark_is_taken_off() -> None:
     (row,) = rows_of(b"\xef\xbb\xbf" + event(b"1"), "track")
     assert isinstance(row, Event)
 
 
+@accepts("B38")
 @pytest.mark.parametrize("levels", [65, 255, 900])
 def test_what_nests_too_deep_costs_only_its_event(levels: int) -> None:
     odd_as_well = b"[" * levels + b"12345678901234567890" + b"]" * levels

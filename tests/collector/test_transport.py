@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.collector.acceptance import accepts, case
 from tests.raw import read_raw
 from tests.servers import CollectorProcess, basic, request, running_collector
 
@@ -142,7 +143,9 @@ CASES: dict[str, tuple[bytes, int | None]] = {
 }
 
 
-@pytest.mark.parametrize(("sent", "status"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(
+    ("sent", "status"), [case(name, *values) for name, values in CASES.items()]
+)
 def test_a_connection_is_answered(
     collector: CollectorProcess, sent: bytes, status: int | None
 ) -> None:
@@ -164,7 +167,8 @@ BROKEN_OFF = {
 }
 
 
-@pytest.mark.parametrize(  # B23
+@accepts("B23")
+@pytest.mark.parametrize(
     ("headers", "body", "allowed"), BROKEN_OFF.values(), ids=BROKEN_OFF.keys()
 )
 def test_a_body_that_breaks_off_is_acknowledged_only_when_it_is_whole(
@@ -177,7 +181,8 @@ def test_a_body_that_breaks_off_is_acknowledged_only_when_it_is_whole(
     assert status in allowed
 
 
-def test_a_client_that_asks_first_is_told_before_it_sends(  # B29
+@accepts("B29")
+def test_a_client_that_asks_first_is_told_before_it_sends(
     collector: CollectorProcess,
 ) -> None:
     headers = b"Expect: 100-continue\r\nContent-Length: 9000000\r\n"
@@ -191,7 +196,8 @@ def test_a_body_that_never_comes_is_given_up(collector: CollectorProcess) -> Non
     assert status == 408
 
 
-@pytest.mark.parametrize(  # B2, B5, B7
+@accepts("B2", "B5", "B7")
+@pytest.mark.parametrize(
     "key",
     ["wrong", "é", "../../etc/passwd", "a/b", "CON", "\0", "x" * 4_096, "🙂"],
 )
@@ -209,6 +215,7 @@ def test_any_wrong_key_gets_the_same_answer(
     assert key not in json.dumps([answer.body for answer in answers])
 
 
+@accepts("B19")
 def test_a_refused_encoding_says_which_is_taken(collector: CollectorProcess) -> None:
     answer = collector.post("/v1/batch", BATCH, headers={"content-encoding": "br"})
     assert (answer.status, answer.headers["accept-encoding"]) == (415, "gzip")
@@ -217,7 +224,8 @@ def test_a_refused_encoding_says_which_is_taken(collector: CollectorProcess) -> 
 SPOOFED = "203.0.113.9"
 
 
-@pytest.mark.parametrize(  # B30
+@accepts("B30")
+@pytest.mark.parametrize(
     ("trusted", "forwarded", "stored"),
     [
         ("", SPOOFED, "127.0.0.1"),

@@ -15,6 +15,8 @@ from collector.ingest import Quarantined, make_rows
 from collector.times import micros, parse_time
 from collector.validate import Event, Reception, validate
 from collector.wire import BATCH, Request
+from tests.collector.acceptance import accepts, case
+from tests.collector.bad_events import BAD_EVENTS, track
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -46,49 +48,11 @@ def reception(**changes: Any) -> Reception:
     return Reception(**(settings | changes))
 
 
-def track(**changes: Any) -> dict[str, Any]:
-    return {"type": "track", "userId": "u", "event": "E", **changes}
-
-
 def time_of(micros: int) -> datetime:
     return EPOCH + micros * MICROSECOND
 
 
-@pytest.mark.parametrize(
-    ("raw", "code", "path"),
-    [
-        (5, "not_an_object", ""),
-        (None, "not_an_object", ""),
-        (track(type="trakc"), "bad_type", "type"),
-        (track(type=["track"]), "bad_type", "type"),
-        ({"userId": "u"}, "bad_type", "type"),
-        ({"type": "track", "event": "E"}, "no_user_anon_id", ""),
-        (track(userId="  ", anonymousId=None), "no_user_anon_id", ""),
-        (track(userId=True), "bad_user_id", "userId"),
-        (track(userId={}), "bad_user_id", "userId"),
-        (track(userId=1.5), "bad_user_id", "userId"),
-        (track(userId=1e40), "bad_user_id", "userId"),
-        (track(userId="x" * 256), "bad_user_id", "userId"),
-        (track(anonymousId=[1]), "bad_anonymous_id", "anonymousId"),
-        (track(event=""), "missing_event_name", "event"),
-        (track(event=None), "missing_event_name", "event"),
-        (track(event=7), "bad_event_name", "event"),
-        (track(event="x" * 501), "bad_event_name", "event"),
-        (track(messageId="x" * 101), "bad_message_id", "messageId"),
-        (track(messageId=5), "bad_message_id", "messageId"),
-        (track(properties="a"), "bad_properties", "properties"),
-        (track(traits=[1]), "bad_traits", "traits"),
-        (track(context="a"), "bad_context", "context"),
-        (track(integrations=1), "bad_integrations", "integrations"),
-        (track(integrations={"X": 1}), "bad_integrations", "integrations.X"),
-        (track(integrations={"X": "no"}), "bad_integrations", "integrations.X"),
-        (track(properties={"a": {1, 2}}), "not_json", ""),
-        (track(batch=[track()], type="batch"), "bad_type", "type"),
-        ({"type": "alias", "userId": "u"}, "missing_previous_id", "previousId"),
-        ({"type": "group", "userId": "u"}, "missing_group_id", "groupId"),
-        (track(properties={"a": "x" * 32_768}), "event_too_large", ""),
-    ],
-)
+@pytest.mark.parametrize(("raw", "code", "path"), BAD_EVENTS)
 def test_unacceptable_events_say_what_is_wrong_and_where(
     raw: Any, code: str, path: str
 ) -> None:
@@ -97,6 +61,7 @@ def test_unacceptable_events_say_what_is_wrong_and_where(
     assert (caught.value.code, caught.value.path) == (code, path)
 
 
+@accepts("B38")
 def test_nesting_is_bounded_exactly() -> None:
     def nested(levels: int) -> dict[str, Any]:
         value: dict[str, Any] = {}
@@ -111,6 +76,7 @@ def test_nesting_is_bounded_exactly() -> None:
         validate(nested(900), reception())
 
 
+@accepts("B49")
 def test_more_than_ten_thousand_properties_are_refused() -> None:
     many = {str(number): 0 for number in range(10_001)}
     with pytest.raises(Unacceptable) as caught:
@@ -118,6 +84,7 @@ def test_more_than_ten_thousand_properties_are_refused() -> None:
     assert caught.value.code == "too_many_properties"
 
 
+@accepts("B59")
 @pytest.mark.parametrize(
     ("given_id", "stored"),
     [(7, "7"), (7.0, "7"), (" u ", "u"), (2**60, str(2**60)), ("0", "0")],
@@ -126,6 +93,7 @@ def test_ids_become_text(given_id: Any, stored: str) -> None:
     assert validate(track(userId=given_id), reception()).user_id == stored
 
 
+@accepts("B62")
 def test_the_route_gives_the_type_and_contradiction_is_an_error() -> None:
     assert validate({"userId": "u"}, reception(route_type="page")).type == "page"
     with pytest.raises(Unacceptable, match="sent to page"):
@@ -148,6 +116,7 @@ def test_rudderstack_traits_are_found_in_the_context() -> None:
     assert validate({**raw, "traits": {"b": 2}}, reception()).traits == '{"b":2}'
 
 
+@accepts("B67")
 def test_the_clock_of_the_client_is_corrected() -> None:
     event = validate(
         track(timestamp="2026-11-22T11:00:00Z"),
@@ -162,22 +131,60 @@ def test_the_clock_of_the_client_is_corrected() -> None:
 @pytest.mark.parametrize(
     ("changes", "sent_at", "expected", "flag"),
     [
-        ({"timestamp": "yesterday"}, None, NOW, "bad_timestamp"),
-        ({"timestamp": 1e18}, None, NOW, "bad_timestamp"),
-        ({"timestamp": "2024-02-30T00:00:00Z"}, None, NOW, "bad_timestamp"),
-        ({"timestamp": "12345-01-01T00:00:00Z"}, None, NOW, "bad_timestamp"),
-        ({"timestamp": "2016-12-31T23:59:60Z"}, None, NOW, "bad_timestamp"),
-        ({"timestamp": "0001-01-01T00:00:00+05:00"}, None, NOW, "bad_timestamp"),
-        ({"timestamp": "2024-W01-1"}, None, NOW, "bad_timestamp"),
-        ({"timestamp": "2026-11-22T12:00:00+25:00"}, None, NOW, "bad_timestamp"),
-        ({"timestamp": "2036-01-01T00:00:00Z"}, None, NOW, "future_timestamp"),
-        (
+        case("B66 a word", {"timestamp": "yesterday"}, None, NOW, "bad_timestamp"),
+        case("B66 a number", {"timestamp": 1e18}, None, NOW, "bad_timestamp"),
+        case(
+            "B66 no day",
+            {"timestamp": "2024-02-30T00:00:00Z"},
+            None,
+            NOW,
+            "bad_timestamp",
+        ),
+        case(
+            "B66 year 12345",
+            {"timestamp": "12345-01-01T00:00:00Z"},
+            None,
+            NOW,
+            "bad_timestamp",
+        ),
+        case(
+            "B66 leap second",
+            {"timestamp": "2016-12-31T23:59:60Z"},
+            None,
+            NOW,
+            "bad_timestamp",
+        ),
+        case(
+            "B66 before year 1",
+            {"timestamp": "0001-01-01T00:00:00+05:00"},
+            None,
+            NOW,
+            "bad_timestamp",
+        ),
+        case("B66 week", {"timestamp": "2024-W01-1"}, None, NOW, "bad_timestamp"),
+        case(
+            "B66 offset",
+            {"timestamp": "2026-11-22T12:00:00+25:00"},
+            None,
+            NOW,
+            "bad_timestamp",
+        ),
+        case(
+            "B68 in ten years",
+            {"timestamp": "2036-01-01T00:00:00Z"},
+            None,
+            NOW,
+            "future_timestamp",
+        ),
+        case(
+            "B67 sent years ago",
             {"timestamp": "2026-11-01T00:00:00Z"},
             "2020-01-01T00:00:00Z",
             datetime(2026, 11, 1, tzinfo=UTC),
             "clock_skew",
         ),
-        (
+        case(
+            "B67 out of range when corrected",
             {"timestamp": "0001-01-01T00:00:00Z"},
             "2026-11-22T12:00:01Z",
             datetime(1, 1, 1, tzinfo=UTC),
@@ -193,6 +200,7 @@ def test_a_wrong_time_is_flagged_and_never_costs_the_event(
     assert event.flags == [flag]
 
 
+@accepts("B66")
 def test_a_time_that_cannot_be_read_is_kept_as_it_was() -> None:
     event = validate(track(timestamp="yesterday", sentAt="now"), reception())
     assert json.loads(event.extra or "") == {
@@ -239,6 +247,7 @@ def test_properties_are_stored_without_loss(properties: dict[str, Any]) -> None:
     assert json.loads(event.properties or "") == properties
 
 
+@accepts("B64")
 @pytest.mark.parametrize("blank", [None, "", "   ", "\u2003"])
 def test_a_blank_message_id_is_replaced(blank: str | None) -> None:
     first, second = (
@@ -254,6 +263,7 @@ def test_integrations_may_hold_options() -> None:
     assert json.loads(event.integrations or "") == wishes
 
 
+@accepts("B60")
 @pytest.mark.parametrize(
     "user_id", ["null", "undefined", "NaN", "0", "anonymous", "0000-0000"]
 )
@@ -263,6 +273,7 @@ def test_ids_that_mean_nobody_are_stored_for_the_warehouse_to_judge(
     assert validate(track(userId=user_id), reception()).user_id == user_id
 
 
+@accepts("B50")
 @pytest.mark.parametrize(
     "key",
     [
@@ -274,8 +285,6 @@ def test_ids_that_mean_nobody_are_stored_for_the_warehouse_to_judge(
         "__proto__",
         "constructor",
         "userId ",
-        "\u00e9",
-        "e\u0301",
     ],
 )
 def test_any_key_is_kept_as_it_is(key: str) -> None:
@@ -284,6 +293,7 @@ def test_any_key_is_kept_as_it_is(key: str) -> None:
     assert json.loads(event.traits or "") == {key: 2}
 
 
+@accepts("B70")
 @pytest.mark.parametrize(
     ("consent", "flags"),
     [

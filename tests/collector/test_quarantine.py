@@ -1,0 +1,133 @@
+"""What a running collector does with events it cannot store: quarantine them alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.collector.acceptance import accepts
+from tests.collector.bad_events import BAD_EVENTS, track
+from tests.raw import read_raw
+from tests.servers import CollectorProcess, running_collector
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
+    with running_collector(tmp_path / "data") as process:
+        yield process
+
+
+def landed(collector: CollectorProcess, dataset: str) -> list[dict[str, Any]]:
+    collector.stop()
+    return read_raw(collector.data_dir / "raw", dataset)
+
+
+@accepts("B55", "B57", "B58", "B59", "B61", "B62", "B63", "B64", "B69", "B75")
+def test_a_bad_event_never_costs_its_batch(collector: CollectorProcess) -> None:
+    cases = [parameters.values for parameters in BAD_EVENTS]
+    for number, (raw, _, _) in enumerate(cases):
+        before, after = (
+            track(messageId=f"{side} {number}") for side in ("before", "after")
+        )
+        answer = collector.post("/v1/batch", {"batch": [before, raw, after]})
+        assert (answer.status, answer.body) == (200, {"success": True})
+    stored = [row["message_id"] for row in landed(collector, "events")]
+    assert stored == [
+        f"{side} {number}"
+        for number in range(len(cases))
+        for side in ("before", "after")
+    ]
+    rows = landed(collector, "quarantine")
+    assert [(row["code"], row["path"]) for row in rows] == [
+        (code, path) for _, code, path in cases
+    ]
+    assert len({row["request_id"] for row in rows}) == len(cases)
+    for row, (raw, _, _) in zip(rows, cases, strict=True):
+        whole = json.dumps(raw, separators=(",", ":"))
+        assert row["payload"] == whole[: len(whole) if len(whole) <= 32_768 else 2_048]
+
+
+@accepts("B57")
+def test_of_an_event_too_large_the_beginning_the_size_and_the_hash_are_kept(
+    collector: CollectorProcess,
+) -> None:
+    large = track(properties={"text": "é" * 20_000})
+    assert collector.post("/v1/batch", {"batch": [large, track()]}).status == 200
+    (row,) = landed(collector, "quarantine")
+    whole = json.dumps(large, ensure_ascii=False, separators=(",", ":")).encode()
+    assert row["code"] == "event_too_large"
+    assert str(len(whole)) in row["detail"]
+    assert row["payload_sha256"] == hashlib.sha256(whole).hexdigest()
+    assert row["payload"].encode() == whole[: len(row["payload"].encode())]
+    assert 2_040 <= len(row["payload"].encode()) <= 2_048
+    assert not row["replayable"]
+
+
+@accepts("B56")
+def test_the_2501st_event_can_be_replayed(collector: CollectorProcess) -> None:
+    batch = [track(messageId=f"m{number}") for number in range(2_501)]
+    assert collector.post("/v1/batch", {"batch": batch}).status == 200
+    assert len(landed(collector, "events")) == 2_500
+    (row,) = landed(collector, "quarantine")
+    assert (row["code"], row["replayable"]) == ("too_many_events", True)
+    assert json.loads(row["payload"]) == batch[-1]
+
+
+@accepts("B64", "B65")
+def test_copies_of_a_message_all_land_for_staging_to_choose(
+    collector: CollectorProcess,
+) -> None:
+    first, second = (track(messageId="m", event=name) for name in ("First", "Second"))
+    for batch in ([first], [first, second]):
+        assert collector.post("/v1/batch", {"batch": batch}).status == 200
+    rows = landed(collector, "events")
+    assert [row["event"] for row in rows] == ["First", "First", "Second"]
+    assert {row["message_id"] for row in rows} == {"m"}
+
+
+@accepts("B58", "B62", "B69")
+def test_alone_the_path_says_the_type_and_only_nobody_is_refused(
+    collector: CollectorProcess,
+) -> None:
+    good = {"anonymousId": "a", "messageId": "m", "properties": None, "traits": None}
+    assert collector.post("/v1/page", good).status == 200
+    assert collector.post("/v1/page", {**good, "type": "track"}).status == 200
+    refused = collector.post("/v1/page", {"properties": {}})
+    assert (refused.status, refused.body["code"]) == (400, "no_user_anon_id")
+    (row,) = landed(collector, "events")
+    assert (row["type"], row["properties"], row["traits"]) == ("page", None, None)
+    (row,) = landed(collector, "quarantine")
+    assert (row["code"], row["path"]) == ("bad_type", "type")
+
+
+@accepts("B50", "B51")
+def test_keys_that_differ_in_case_or_composition_are_different(
+    collector: CollectorProcess,
+) -> None:
+    keys = [
+        "plan",
+        "Plan",
+        "PLAN",
+        "\u00e9",
+        "e\u0301",
+        "",
+        " ",
+        "a.b",
+        'a"b',
+        "k" * 300,
+    ]
+    keys += ["__proto__", "constructor", "userId "]
+    named = {key: number for number, key in enumerate(keys)}
+    event = track(properties=named, traits=named, context=named, **{"Channel": 1})
+    event |= {"channel": 2, "userId ": "v"}
+    assert collector.post("/v1/track", event).status == 200
+    (row,) = landed(collector, "events")
+    for field in ("properties", "traits", "context"):
+        assert list(json.loads(row[field]).items()) == list(named.items())
+    assert json.loads(row["extra"]) == {"Channel": 1, "channel": 2, "userId ": "v"}
+    assert row["user_id"] == "u"
