@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import shutil
-import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import MPServer
 
+from collector import logs
 from collector.errors import SourcesError
 from collector.files import make_directories, try_lock
-from collector.landing import ensure_datasets, land
-from collector.log import DRAIN_SIGNAL
+from collector.landing import LAST_SECONDS, ensure_datasets, land
 from collector.settings import CollectorSettings
 from collector.sources import load_sources
+from collector.supervisor import Landing, Server
 
 HEADER_BYTES = 65_536
 STOP_SECONDS = 10
-LAST_LANDING_SECONDS = 3.0
 FILES_PER_WORKER = 128
 """Descriptors that a worker needs besides its connections."""
 EXIT_ALREADY_RUNNING = 75
@@ -45,6 +38,7 @@ def serve() -> None:
     Settings come from the environment, where the workers read them too. Raises
     `SourcesError` when `sources.yml` cannot be used, and `AlreadyRunning`.
     """
+    logs.configure()
     settings = CollectorSettings()
     load_sources(settings.sources, environ=os.environ)
     make_directories(settings.log_dir)
@@ -56,15 +50,19 @@ def serve() -> None:
             f"process {path.read_text().strip() or 'unknown'}"
         )
     with lock:
-        ensure_datasets(settings.raw_dir)
+        raw = settings.raw_place()
+        # Object storage is the landing process's alone: a call to it may hang, and this
+        # process has to go on.
+        if isinstance(raw, Path):
+            ensure_datasets(raw)
         _prepare_metrics(settings.data_dir / "metrics")
-        landing = subprocess.Popen([sys.executable, "-m", "collector.landing"])
+        landing = Landing()
         try:
-            _http_server(settings).serve()
+            _http_server(settings, landing).serve()
         finally:
-            landing.terminate()
-            landing.wait()
-            land(settings.log_dir, settings.raw_dir, seconds=LAST_LANDING_SECONDS)
+            landing.stop()
+            if isinstance(raw, Path):
+                land(settings.log_dir, raw, seconds=LAST_SECONDS)
 
 
 def _prepare_metrics(directory: Path) -> None:
@@ -74,30 +72,8 @@ def _prepare_metrics(directory: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
 
 
-class _Server(MPServer):
-    """Granian, which on SIGTERM closes its port only after a while.
-
-    Until then `/ready` says no and new events are answered 429, so that whatever sends
-    traffic here learns of it from an answer and not from a refused connection.
-    """
-
-    drain_seconds = 0.0
-
-    def signal_handler_interrupt(self, *arguments: Any) -> None:
-        stop: Callable[..., None] = super().signal_handler_interrupt
-        if arguments[:1] != (signal.SIGTERM,) or not self.drain_seconds:
-            stop()
-            return
-        for worker in self.wrks:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker.inner.pid, DRAIN_SIGNAL)
-        timer = threading.Timer(self.drain_seconds, stop)
-        timer.daemon = True
-        timer.start()
-
-
-def _http_server(settings: CollectorSettings) -> _Server:
-    server = _Server(
+def _http_server(settings: CollectorSettings, landing: Landing) -> Server:
+    server = Server(
         "collector.app:create",
         factory=True,
         interface=Interfaces.RSGI,
@@ -116,6 +92,7 @@ def _http_server(settings: CollectorSettings) -> _Server:
         log_access=False,
     )
     server.drain_seconds = settings.drain_seconds
+    server.landing = landing
     return server
 
 

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
+import json
 import sys
 import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +25,9 @@ from collector.segments import recover
 from collector.validate import Event
 from tests.raw import read_raw
 from tests.servers import CollectorProcess
+
+WRONG = "wrong"
+"""How the message ids of those events end that must be quarantined."""
 
 
 def tracks(messages: list[str], *, text: str = "") -> dict[str, Any]:
@@ -77,13 +88,21 @@ def event_line(message: str) -> bytes:
 
 
 class Sender:
-    """Sends batches of three from a thread of its own, and notes what is promised."""
+    """Sends batches of three from a thread of its own, and notes what is promised.
 
-    def __init__(self, collector: CollectorProcess, *, name: str = "s") -> None:
+    The third event of each is wrong, and so belongs into quarantine. With `retry` a
+    batch is sent until it is acknowledged, as SDKs do.
+    """
+
+    def __init__(
+        self, collector: CollectorProcess, *, name: str = "s", retry: bool = False
+    ) -> None:
         self.acknowledged: list[str] = []
-        self.statuses: set[int] = set()
+        self.attempts: Counter[str] = Counter()
+        self.statuses: Counter[int] = Counter()
         self._collector = collector
         self._name = name
+        self._retry = retry
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send)
 
@@ -101,15 +120,102 @@ class Sender:
         self._thread.join()
 
     def _send(self) -> None:
-        number = 0
-        while not self._stop.is_set():
-            messages = [f"{self._name}-{number}-{index}" for index in range(3)]
-            number += 1
-            try:
-                status = self._collector.post("/v1/batch", tracks(messages)).status
-            except OSError:
-                self._stop.wait(0.02)
-                continue
-            self.statuses.add(status)
-            if status == 200:
-                self.acknowledged += messages
+        for number in count():
+            messages = [f"{self._name}-{number}-{kind}" for kind in ("a", "b", WRONG)]
+            while not self._stop.is_set():
+                status = self._post(messages)
+                if status == 200:
+                    self.acknowledged += messages
+                else:
+                    self._stop.wait(0.02)
+                if status == 200 or not self._retry:
+                    break
+            if self._stop.is_set():
+                return
+
+    def _post(self, messages: list[str]) -> int:
+        batch = tracks(messages)
+        del batch["batch"][2]["event"]
+        self.attempts.update(messages)
+        try:
+            status = self._collector.post("/v1/batch", batch).status
+        except (OSError, http.client.HTTPException):
+            status = 0
+        self.statuses[status] += 1
+        return status
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """How many events were sent, acknowledged, and landed at least once; and rows."""
+
+    sent: int
+    acknowledged: int
+    landed: int
+    rows: int
+
+
+def check_conservation(data_dir: Path, senders: Iterable[Sender]) -> Conservation:
+    """Assert that each promise was kept, after everything is landed.
+
+    What was acknowledged is there, in events or in quarantine as it deserves; what is
+    there was sent, and no oftener than it was sent: each copy was received by itself.
+    """
+    acknowledged = [message for each in senders for message in each.acknowledged]
+    attempts: Counter[str] = sum((each.attempts for each in senders), Counter())
+    copies = [
+        (row["message_id"], row["received_at"], "events")
+        for row in read_raw(data_dir / "raw", "events")
+    ]
+    copies += [
+        (json.loads(row["payload"])["messageId"], row["received_at"], "quarantine")
+        for row in read_raw(data_dir / "raw", "quarantine")
+    ]
+    assert [copy for copy, times in Counter(copies).items() if times > 1] == []
+    landed = Counter(message for message, _, _ in copies)
+    assert [message for message in acknowledged if not landed[message]] == []
+    assert [message for message in landed if landed[message] > attempts[message]] == []
+    misplaced = {
+        message
+        for message, _, dataset in copies
+        if message.endswith(WRONG) != (dataset == "quarantine")
+    }
+    assert misplaced == set()
+    assert not [*(data_dir / "log").rglob("*.open"), *data_dir.rglob("log/*/*.zst")]
+    return Conservation(
+        sent=len(attempts),
+        acknowledged=len(acknowledged),
+        landed=len(landed),
+        rows=len(copies),
+    )
+
+
+def children(parent: int) -> dict[int, str]:
+    """The live child processes of a process, with their command lines."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, ppid = (path / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(ppid) == parent and state != "Z":
+                command = (path / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(path.name)] = command.decode()
+    return found
+
+
+def workers(collector: CollectorProcess) -> list[int]:
+    """Its HTTP workers."""
+    return sorted(set(children(collector.process.pid)) - set(landings(collector)))
+
+
+def landings(collector: CollectorProcess) -> list[int]:
+    """Its landing process, if it runs now."""
+    found = children(collector.process.pid).items()
+    return [process for process, command in found if "collector.landing" in command]
+
+
+def eventually(holds: Callable[[], object], *, seconds: float = 15) -> None:
+    """Wait for something that comes about by itself; fail if it does not."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -80,6 +81,14 @@ class CollectorProcess:
         """SIGKILL every process of it at once, as a crash of the machine would."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.wait_until_gone()
+
+    def wait_until_gone(self) -> None:
+        """Wait until no process of it holds the log: a killed one takes its time."""
+        for pattern in ("COLLECTOR", "LANDING", "*/LOCK"):
+            for path in self.data_dir.glob(f"log/{pattern}"):
+                with path.open() as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
 
     def stop(self) -> None:
         """SIGTERM, and wait until everything acknowledged is landed."""

@@ -1,68 +1,84 @@
-"""SIGKILL at random moments under load: every acknowledged event lands exactly once."""
+"""SIGKILL at random moments under load: every acknowledged event lands exactly once.
+
+Each round kills the whole collector, its main process alone, a worker, or landing. The
+senders go on meanwhile, and send again what was not acknowledged, as SDKs do.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
-import threading
+import signal
+import sys
 import time
-from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from collector.landing import land
-from tests.raw import read_raw
+from tests.faults import Sender, check_conservation, eventually, landings, workers
 from tests.servers import CollectorProcess, free_port, start_collector
 
-ROUNDS = 4
-SENDERS = 4
+SENDERS = 3
+VICTIMS = [
+    *("worker", "landing", "worker", "everything"),
+    *("landing", "worker", "landing", "server", "worker"),
+]
 
 
-def test_no_acknowledged_event_is_lost_when_the_collector_is_killed(
-    tmp_path: Path,
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_no_acknowledged_event_is_lost_when_processes_are_killed(
+    tmp_path: Path, rounds: int
 ) -> None:
+    moments = random.Random(rounds)  # noqa: S311 - moments of a test
     data_dir = tmp_path / "data"
-    moments = random.Random(7)  # noqa: S311 - moments of a test
-    acknowledged: list[str] = []
-    port = free_port()
-    for number in range(ROUNDS):
-        collector = start_collector(data_dir, port=port)
-        stop = threading.Event()
+    collector = start(data_dir, free_port())
+    with ExitStack() as stack:
+        stack.callback(lambda: collector.kill())
         senders = [
-            threading.Thread(
-                target=_send_until,
-                args=(stop, collector, f"{number}-{sender}", acknowledged),
-            )
-            for sender in range(SENDERS)
+            stack.enter_context(Sender(collector, name=f"s{number}", retry=True))
+            for number in range(SENDERS)
         ]
-        for sender in senders:
-            sender.start()
-        time.sleep(0.3 + moments.random())
-        collector.kill()
-        stop.set()
-        for sender in senders:
-            sender.join()
+        for number in range(rounds):
+            time.sleep(moments.random() * 0.4)
+            collector = strike(collector, VICTIMS[number % len(VICTIMS)], moments)
+            until_service_goes_on(senders)
     land(data_dir / "log", data_dir / "raw")
-    stored = Counter(row["message_id"] for row in read_raw(data_dir / "raw", "events"))
-    assert len(acknowledged) > ROUNDS * SENDERS
-    assert [message for message in acknowledged if stored[message] != 1] == []
-    assert not list((data_dir / "log").rglob("*.open"))
+    figures = check_conservation(data_dir, senders)
+    sys.stdout.write(f"{rounds} rounds: {figures}\n")
+    assert figures.acknowledged > rounds * SENDERS
 
 
-def _send_until(
-    stop: threading.Event,
-    collector: CollectorProcess,
-    name: str,
-    acknowledged: list[str],
-) -> None:
-    number = 0
-    while not stop.is_set():
-        messages = [f"{name}-{number}-{index}" for index in range(3)]
-        batch = [
-            {"type": "track", "userId": "u", "event": "E", "messageId": message}
-            for message in messages
-        ]
-        number += 1
-        try:
-            if collector.post("/v1/batch", {"batch": batch}).status == 200:
-                acknowledged += messages
-        except OSError:
-            return
+def start(data_dir: Path, port: int) -> CollectorProcess:
+    environ = {"KITH_COLLECTOR_WORKERS": "2", "KITH_SEGMENT_SECONDS": "0.2"}
+    return start_collector(data_dir, port=port, environ=environ)
+
+
+def acknowledged(senders: list[Sender]) -> int:
+    return sum(len(sender.acknowledged) for sender in senders)
+
+
+def until_service_goes_on(senders: list[Sender]) -> None:
+    before = acknowledged(senders)
+    eventually(lambda: acknowledged(senders) > before)
+
+
+def strike(
+    collector: CollectorProcess, victim: str, moments: random.Random
+) -> CollectorProcess:
+    """Kill a part of the collector; the collector that runs afterwards."""
+    if victim in ("worker", "landing"):
+        find = workers if victim == "worker" else landings
+        eventually(lambda: find(collector))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(moments.choice(find(collector)), signal.SIGKILL)
+        return collector
+    if victim == "server":
+        collector.process.kill()
+        collector.process.wait()
+        collector.wait_until_gone()
+    else:
+        collector.kill()
+    return start(collector.data_dir, collector.port)
