@@ -18,6 +18,10 @@ from pathlib import Path
 PACKAGES = Path(__file__).parent / "packages"
 
 
+class InstallError(Exception):
+    """What is pinned cannot be installed here."""
+
+
 def node_modules() -> Path:
     """The Node and browser clients, from `package-lock.json`."""
     names = ("package.json", "package-lock.json")
@@ -71,4 +75,4 @@ def _run(command: list[str], *, cwd: Path) -> None:
         command, cwd=cwd, capture_output=True, text=True, check=False
     )
     if result.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{result.stderr}")
+        raise InstallError(f"{' '.join(command)} failed:\n{result.stderr}")

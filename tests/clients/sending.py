@@ -69,10 +69,13 @@ def stored(collector: CollectorProcess) -> list[dict[str, Any]]:
     return read_raw(collector.data_dir / "raw", "events")
 
 
-def wait_for(collector: CollectorProcess, count: int) -> None:
-    """Wait until so many different events are in Parquet."""
+def wait_for(
+    collector: CollectorProcess, program: subprocess.Popen[bytes], count: int
+) -> None:
+    """Wait until so many different events of a running program are in Parquet."""
     deadline = time.monotonic() + SECONDS
     while len({row["message_id"] for row in stored(collector)}) < count:
+        assert program.poll() is None, "the client's program ended early"
         assert time.monotonic() < deadline, f"only {len(stored(collector))} arrived"
         time.sleep(1)  # reading is work too, on the machine that the client uses
 
@@ -85,7 +88,7 @@ def survive_outage(
     In between every connection breaks; the outage lasts until the program's second
     half met it.
     """
-    wait_for(collector, 1)
+    wait_for(collector, program, 1)
     collector.kill()
     assert program.stdin is not None
     with _breaking_connections(collector.port) as met:

@@ -28,8 +28,8 @@ def test_every_call_is_stored_once(
 ) -> None:
     with running_collector(tmp_path / "data") as collector:
         command = browser_client(sdk, collector.url, "calls", tmp_path / "profile")
-        with sending(command, browser_environ):
-            wait_for(collector, 5)
+        with sending(command, browser_environ) as program:
+            wait_for(collector, program, 5)
         collector.stop()
         rows = stored(collector)
     types = sorted(row["type"] for row in rows)
@@ -46,8 +46,8 @@ def test_a_burst_is_stored_once(
 ) -> None:
     with running_collector(tmp_path / "data") as collector:
         command = browser_client(sdk, collector.url, "burst", tmp_path / "profile")
-        with sending(command, browser_environ):
-            wait_for(collector, 1_000)
+        with sending(command, browser_environ) as program:
+            wait_for(collector, program, 1_000)
         collector.stop()
         assert numbers(collector) == Counter(range(1_000))
 
@@ -61,7 +61,7 @@ def test_an_outage_loses_nothing(
         command = browser_client(sdk, collector.url, "outage", tmp_path / "profile")
         with sending(command, browser_environ) as program:
             collector = survive_outage(collector, program)
-            wait_for(collector, 100)
+            wait_for(collector, program, 100)
         collector.stop()
         assert numbers(collector) == Counter(range(100))
     finally:
@@ -73,7 +73,7 @@ def test_leaving_the_page_sends_what_waits(
 ) -> None:
     with running_collector(tmp_path / "data") as collector:
         command = browser_client(sdk, collector.url, "unload", tmp_path / "profile")
-        with sending(command, browser_environ):
-            wait_for(collector, 20)
+        with sending(command, browser_environ) as program:
+            wait_for(collector, program, 20)
         collector.stop()
         assert numbers(collector) == Counter(range(20))

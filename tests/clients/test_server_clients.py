@@ -23,15 +23,16 @@ TYPES = ["alias", "group", "identify", "page", "screen", "track"]
 Client = tuple[Callable[[str, str], list[str]], Mapping[str, str]]
 
 
-_OPTIONAL = pytest.mark.clients
-RUDDER_PYTHON = pytest.param("rudder-python", marks=_OPTIONAL)
-CLIENTS = ["segment-python", RUDDER_PYTHON, "segment-node", "rudder-node"]
+CLIENTS = ["segment-python", "rudder-python", "segment-node", "rudder-node"]
 PATIENT_CLIENTS = [
     "segment-python",
-    RUDDER_PYTHON,
-    *(pytest.param(name, marks=_OPTIONAL) for name in ("segment-node", "rudder-node")),
+    "rudder-python",
+    *(
+        pytest.param(name, marks=pytest.mark.clients)
+        for name in ("segment-node", "rudder-node")
+    ),
 ]
-"""For what takes long: only one of them belongs to the ordinary run."""
+"""For what takes long: only some of them belong to the ordinary run."""
 
 
 @pytest.fixture
