@@ -8,6 +8,7 @@ answer is no.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,6 +37,9 @@ from collector.overload import Budget
 from collector.routes import Action, Found
 from collector.settings import CollectorSettings
 
+GARBAGE_THRESHOLD = 50_000
+"""Objects between looks for cyclic garbage: a batch makes thousands, none cyclic."""
+
 _OPENAPI = Path(__file__).with_name("openapi.json")
 
 logger = structlog.get_logger("collector")
@@ -63,9 +67,10 @@ class Collector:
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._log.close()
+        metrics.publish()
 
     async def _start(self) -> None:
-        self._log = open_log(self._settings)
+        self._log = open_log(self._settings, on_commit=metrics.count_commit)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(DRAIN_SIGNAL, self._log.drain)
         self._budget = Budget(
@@ -88,6 +93,11 @@ class Collector:
         }
         self._guard = asyncio.create_task(_leave_with_parent(os.getppid()))
         self._follower = asyncio.create_task(self._sources.follow())
+        self._publisher = asyncio.create_task(metrics.publish_regularly())
+        # What is alive now stays; looking through it again and again finds nothing.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE_THRESHOLD)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         request_id = f"{self._request_prefix}{next(self._request_numbers):x}"

@@ -17,6 +17,8 @@ from typing import Any, Literal
 IpPolicy = Literal["keep", "truncate", "drop"]
 
 _UNWANTED = (None, "0.0.0.0")  # noqa: S104 - compared with, never bound to
+_LONGEST = 45
+"""Characters of the longest way to write an IPv6 address."""
 _KEPT_BITS = {4: 24, 6: 48}
 _ROBOT = re.compile(
     # CUBOT makes telephones.
@@ -66,8 +68,11 @@ def with_policy(raw: Any, policy: IpPolicy) -> Any:
 
 def is_address(text: Any) -> bool:
     """Whether this is an IPv4 or IPv6 address, written as standards write it."""
-    if not isinstance(text, str):
-        return False
+    return isinstance(text, str) and len(text) <= _LONGEST and _is_address(text)
+
+
+@lru_cache(maxsize=4_096)
+def _is_address(text: str) -> bool:
     family = socket.AF_INET6 if ":" in text else socket.AF_INET
     try:
         socket.inet_pton(family, text)

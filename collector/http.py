@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,7 +32,7 @@ class Answer:
     headers: Sequence[tuple[str, str]] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """A request that found its endpoint; its body is read by whoever wants it."""
 
@@ -43,7 +42,7 @@ class Call:
     carries: str
     parameters: Mapping[str, str]
 
-    @cached_property
+    @property
     def query(self) -> Mapping[str, str]:
         """The parameters of the query string; of a repeated one the first."""
         text = self.scope.query_string
@@ -89,23 +88,32 @@ async def read_body(call: Call, limit: int, seconds: float) -> bytes:
     declared = _declared_length(call.scope)
     if declared is not None and declared > limit and call.header("expect"):
         raise wire.too_large(limit)
-    body = bytearray()
-    size = 0
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in call.protocol:
-                size += len(chunk)
-                if size <= limit:
-                    body += chunk
-                elif size > DISCARDED_BYTES:
-                    break
+            if declared is not None and declared <= limit:
+                body = await call.protocol()
+            else:
+                body = await _read_bounded(call.protocol, limit)
     except TimeoutError:
         raise Refused(408, "body_timeout", "The body took too long.") from None
+    if declared is not None and len(body) != declared:
+        raise Refused(400, "incomplete_body", "The body ended early.")
+    return body
+
+
+async def _read_bounded(protocol: HTTPProtocol, limit: int) -> bytes:
+    """A body that may be of any length; raises `Refused` when it is too large."""
+    chunks = []
+    size = 0
+    async for chunk in protocol:
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        elif size > DISCARDED_BYTES:
+            break
     if size > limit:
         raise wire.too_large(limit)
-    if declared is not None and size != declared:
-        raise Refused(400, "incomplete_body", "The body ended early.")
-    return bytes(body)
+    return b"".join(chunks)
 
 
 def _declared_length(scope: Scope) -> int | None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
+from collector import bounds
 from collector.device import with_policy
 from collector.errors import Refused, Unacceptable
-from collector.strict_json import MAX_DEPTH, examine
+from collector.strict_json import MAX_DEPTH, Examined, examine
 from collector.validate import Event, Reception, validate
 from collector.wire import Request
 
 PREVIEW_BYTES = 2_048
 REFUSED_ALONE = frozenset({"no_user_anon_id", "too_deep", "invalid_json"})
 """An event sent alone is refused for these; in a batch it goes to quarantine."""
+
+_LINES = msgspec.json.Encoder()
 
 
 class Quarantined(msgspec.Struct, kw_only=True):
@@ -34,35 +39,103 @@ class Quarantined(msgspec.Struct, kw_only=True):
     replayable: bool
 
 
-def make_rows(
-    request: Request, reception: Reception, *, max_events: int
-) -> list[Event | Quarantined]:
+Row = Event | Quarantined
+
+
+class Rows(NamedTuple):
+    """What a request became: its rows, and the lines of the log that they are."""
+
+    rows: list[Row]
+    lines: bytes
+
+    @property
+    def fates(self) -> dict[str, int]:
+        """How many rows there are by code of quarantine; stored ones have none."""
+        aside = [row.code for row in self.rows if type(row) is Quarantined]
+        stored = len(self.rows) - len(aside)
+        fates = {"": stored} if stored else {}
+        return {**fates, **Counter(aside)} if aside else fates
+
+
+def make_rows(request: Request, reception: Reception, *, max_events: int) -> Rows:
     """One row per event sent: itself, or why it is quarantined."""
-    rows: list[Event | Quarantined] = []
-    for position, raw in enumerate(request.events):
-        examined = None
-        raw = with_policy(raw, reception.ip_policy)
-        if request.is_odd:
-            examined = examine(raw, alone=not request.is_batch)
-            raw = examined.value
-        try:
-            if examined and examined.fault:
-                raise examined.fault
-            if position >= max_events:
-                raise Unacceptable(
-                    "too_many_events",
-                    f"a batch may hold {max_events} events",
-                    replayable=True,
-                )
-            event = validate(raw, reception)
-            if examined:
-                event.flags.extend(examined.flags)
-            rows.append(event)
-        except Unacceptable as reason:
-            if not request.is_batch and reason.code in REFUSED_ALONE:
-                raise Refused(400, reason.code, reason.detail) from None
-            rows.append(quarantined(raw, reason, reception))
-    return rows
+    events = request.events
+    if reception.ip_policy != "keep":
+        events = [with_policy(raw, reception.ip_policy) for raw in events]
+    if request.is_odd:
+        looks = [examine(raw, alone=not request.is_batch) for raw in events]
+        events = [look.value for look in looks]
+        taken = zip(events[:max_events], looks, strict=False)
+        rows = [_examined_row(raw, look, request, reception) for raw, look in taken]
+    else:
+        rows = [_row(raw, request, reception) for raw in events[:max_events]]
+    if len(events) > max_events:
+        reason = Unacceptable(
+            "too_many_events", f"a batch may hold {max_events} events", replayable=True
+        )
+        rows += [quarantined(raw, reason, reception) for raw in events[max_events:]]
+    try:
+        lines = encode(rows)
+        near = _near_bounds(lines, reception.max_event_bytes)
+    except (TypeError, ValueError, RecursionError):
+        # Something in one of them is no JSON, or nests without end: look at them all.
+        near = range(len(rows))
+    if near:
+        for index in near:
+            rows[index] = _bounded(rows[index], events[index], request, reception)
+        lines = encode(rows)
+    return Rows(rows, lines)
+
+
+def encode(rows: Sequence[Row]) -> bytes:
+    """The rows as lines of the log."""
+    return _LINES.encode_lines(rows)
+
+
+def _row(raw: Any, request: Request, reception: Reception) -> Row:
+    try:
+        return validate(raw, reception)
+    except Unacceptable as reason:
+        return _aside(raw, reason, request, reception)
+
+
+def _examined_row(
+    raw: Any, look: Examined, request: Request, reception: Reception
+) -> Row:
+    """The row of an event whose values were looked at one by one."""
+    if look.fault:
+        return _aside(raw, look.fault, request, reception)
+    row = _row(raw, request, reception)
+    if type(row) is Event:
+        row.flags.extend(look.flags)
+    return row
+
+
+def _near_bounds(lines: bytes, max_bytes: int) -> Sequence[int]:
+    """Which of the lines may be of an event that is too large or too deep."""
+    return [
+        index
+        for index, line in enumerate(lines.split(b"\n"))
+        if bounds.is_near(line, max_bytes)
+    ]
+
+
+def _bounded(row: Row, raw: Any, request: Request, reception: Reception) -> Row:
+    """The row, if the event it came from is within the bounds."""
+    try:
+        if type(row) is Event:
+            bounds.check(raw, reception.max_event_bytes)
+    except Unacceptable as reason:
+        return _aside(raw, reason, request, reception)
+    return row
+
+
+def _aside(
+    raw: Any, reason: Unacceptable, request: Request, reception: Reception
+) -> Quarantined:
+    if not request.is_batch and reason.code in REFUSED_ALONE:
+        raise Refused(400, reason.code, reason.detail) from None
+    return quarantined(raw, reason, reception)
 
 
 def quarantined(raw: Any, reason: Unacceptable, reception: Reception) -> Quarantined:
@@ -71,7 +144,7 @@ def quarantined(raw: Any, reason: Unacceptable, reception: Reception) -> Quarant
     shown = payload if whole else payload[:PREVIEW_BYTES]
     return Quarantined(
         dataset="quarantine",
-        received_at=reception.received_micros,
+        received_at=reception.received_at,
         source_id=reception.source_id,
         request_id=reception.request_id,
         code=reason.code,

@@ -42,7 +42,8 @@ class Log:
 
     `min_free_bytes` must stay free on the file system; a commit may take `ack_seconds`
     before new lines are refused; `on_broken` runs in the event loop once, when the log
-    can only be mended by a restart. `lock` is released when the log is closed.
+    can only be mended by a restart; `on_commit` is told there how many seconds the
+    oldest lines of a commit waited. `lock` is released when the log is closed.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Log:
         min_free_bytes: int = 0,
         ack_seconds: float = 10.0,
         on_broken: Callable[[], None] | None = None,
+        on_commit: Callable[[float], None] | None = None,
         lock: IO[str] | None = None,
     ) -> None:
         self._stream = stream
@@ -65,10 +67,12 @@ class Log:
         self._min_free_bytes = min_free_bytes
         self._ack_seconds = ack_seconds
         self._on_broken = on_broken
+        self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
         self._wake = threading.Condition()
         self._pending: list[tuple[bytes, asyncio.Future[None]]] = []
         self._pending_bytes = 0
+        self._pending_since = 0.0
         self._closing = False
         self._draining = False
         self._refusal: LogUnavailable | None = None
@@ -199,7 +203,9 @@ class Log:
         self._watch = self._loop.call_later(CHECK_SECONDS, self._withdraw_if_stalled)
 
 
-def open_log(settings: CollectorSettings) -> Log:
+def open_log(
+    settings: CollectorSettings, *, on_commit: Callable[[float], None] | None = None
+) -> Log:
     """This process's stream of the log, recovered; ends the process once it is broken.
 
     Waiting requests get their answer first.
@@ -221,6 +227,7 @@ def open_log(settings: CollectorSettings) -> Log:
         min_free_bytes=settings.low_water_bytes(),
         ack_seconds=settings.ack_seconds,
         on_broken=leave,
+        on_commit=on_commit,
         lock=lock,
     )
 

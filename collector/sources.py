@@ -60,10 +60,16 @@ class Sources:
     ) -> None:
         self._by_hash = dict(by_hash)
         self._by_name = dict(by_name)
+        self._by_key: dict[bytes, Source] = {}
 
     def find(self, write_key: bytes) -> Source | None:
         """The source of this write key, or None."""
-        return self._by_hash.get(hashlib.sha256(write_key).digest())
+        if known := self._by_key.get(write_key):
+            return known
+        source = self._by_hash.get(hashlib.sha256(write_key).digest())
+        if source is not None:
+            self._by_key[write_key] = source
+        return source
 
     def named(self, name: str) -> Source | None:
         """The source of this name, or None."""

@@ -12,8 +12,10 @@ import base64
 import binascii
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from collector import strict_json
 from collector.errors import Refused
@@ -28,8 +30,7 @@ identity graph learns the same from an identify with both, so a merge is quarant
 _INHERITED = ("context", "integrations")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What a client sent, decoded: the raw events and what they have in common."""
 
     events: list[Any]
@@ -38,6 +39,10 @@ class Request:
     write_key: str | None
     is_odd: bool = False
     """Whether the events must be looked through; see `strict_json`."""
+
+    def with_events(self, events: list[Any]) -> Request:
+        """The same request with other events."""
+        return replace(self, events=events)
 
     @property
     def is_batch(self) -> bool:
@@ -122,7 +127,7 @@ def with_headers(
         else event
         for event in request.events
     ]
-    return replace(request, events=events)
+    return request.with_events(events)
 
 
 def _decoded(text: str | None) -> str | None:
