@@ -19,6 +19,8 @@ from activations.connectors import Planned, Row
 from activations.payload import check_keys, one, open_published, planned_rows, prepare
 from activations.sync_log import log_files
 from activations.syncs import Sync
+from collector.object_storage import register
+from collector.settings import CollectorSettings
 
 SAMPLES = 5
 FREE_DELETES = 20
@@ -77,7 +79,9 @@ def make_plan(
     more by now, they stay held.
     """
     con = con or open_published(data_dir / "published")
-    columns = prepare(con, sync, log_files(data_dir / "raw", sync.name))
+    raw = CollectorSettings(data_dir=data_dir).raw_place()
+    register(con, raw)
+    columns = prepare(con, sync, log_files(raw, sync.name))
     check_keys(con, sync)
     con.execute(
         f"create or replace temp table sync_changes as {_PLAN_SQL.read_text()}",
