@@ -286,7 +286,7 @@ def _check_identity(
 def _message_id(value: Any) -> str:
     if value is None:
         return str(uuid.uuid4())
-    if not isinstance(value, str) or len(value) > MAX_MESSAGE_ID_LENGTH:
+    if type(value) is not str or len(value) > MAX_MESSAGE_ID_LENGTH:
         raise Unacceptable(
             "bad_message_id",
             f"must be a string of at most {MAX_MESSAGE_ID_LENGTH} characters",
@@ -296,13 +296,13 @@ def _message_id(value: Any) -> str:
 
 
 def _event_name(value: Any, event_type: str) -> str | None:
-    if event_type != "track" and not isinstance(value, str):
+    if event_type != "track" and type(value) is not str:
         return None
     if value is None or value == "":
         if event_type != "track":
             return None
         raise Unacceptable("missing_event_name", "track needs one", path="event")
-    if not isinstance(value, str) or len(value) > MAX_NAME_LENGTH:
+    if type(value) is not str or len(value) > MAX_NAME_LENGTH:
         raise Unacceptable(
             "bad_event_name",
             f"must be a string of at most {MAX_NAME_LENGTH} characters",
@@ -344,11 +344,12 @@ def _extra(raw: dict[str, Any], kept_times: Mapping[str, Any]) -> dict[str, Any]
     if not _COLUMNS.issuperset(raw):
         extra = {field: raw[field] for field in raw if field not in _COLUMNS}
     for field in ("name", "category", "event"):
-        if raw.get(field) is not None and not isinstance(raw[field], str):
+        if raw.get(field) is not None and type(raw[field]) is not str:
             extra[field] = raw[field]
     extra.update(kept_times)
     return extra or None
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    """The value if it is text; a `BigInteger` is a number, though it has digits."""
+    return value if type(value) is str else None

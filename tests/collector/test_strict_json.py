@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given
@@ -108,6 +109,27 @@ def test_numbers_keep_every_digit(digits: str, stored: Any, flags: list[str]) ->
         assert isinstance(row, Event)
         assert json.loads(row.properties or "")["v"] == stored
         assert row.flags == flags
+
+
+@accepts("B41")
+def test_a_huge_integer_in_the_place_of_text_is_a_number() -> None:
+    def row(**changes: int | dict[str, int]) -> Event | Quarantined:
+        raw = {"type": "track", "userId": "u", "event": "E", "messageId": "m"}
+        body = json.dumps({"batch": [{**raw, **changes}]}).encode()
+        (found,) = rows_of(body)
+        assert msgspec.json.encode(found)
+        return found
+
+    for field, code in (("event", "bad_event_name"), ("messageId", "bad_message_id")):
+        quarantined = row(**{field: 2**63})
+        assert isinstance(quarantined, Quarantined)
+        assert (quarantined.code, quarantined.path) == (code, field)
+    event = row(
+        name=2**63, userId=2**63, context={"library": 2**63, "userAgent": 2**63}
+    )
+    assert isinstance(event, Event)
+    assert (event.name, event.user_agent, event.user_id) == (None, None, str(2**63))
+    assert json.loads(event.extra or "") == {"name": str(2**63)}
 
 
 @accepts("B41")
