@@ -60,7 +60,9 @@ class ObjectServer:
             "127.0.0.1", self.port, self._answer, threaded=True
         )
         self.port = self._server.port
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
