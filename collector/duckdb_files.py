@@ -51,9 +51,9 @@ class ObjectFiles(ArrowFSWrapper):  # type: ignore[misc] # fsspec ships no types
         start = re.split(r"[*?\[]", path, maxsplit=1)[0]
         if start == path:
             return [path] if self.exists(path) else []
-        directory = start.rpartition("/")[0].removeprefix(self._place.path).strip("/")
+        directory = start.rpartition("/")[0]
         matches = re.compile(glob_translate(path)).match
-        found = [one for one in self._place.list(directory) if matches(one.path)]
+        found = [one for one in self._place.list_path(directory) if matches(one.path)]
         self._listed |= {one.path: self._make_entry(one) for one in found}
         return [one.path for one in found]
 

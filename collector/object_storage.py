@@ -7,7 +7,7 @@ nothing here is temporary. What is written is confirmed by asking for it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -75,15 +75,17 @@ class ObjectStorage:
             raise self.failure(f"cannot look for {name}", error) from error
         return bool(found.type == fs.FileType.File)
 
-    def list(self, prefix: str) -> list[fs.FileInfo]:
+    def list(self, prefix: str) -> Sequence[fs.FileInfo]:
         """The objects below `prefix`, in the order of their paths."""
-        selector = fs.FileSelector(
-            f"{self.path}/{prefix}", recursive=True, allow_not_found=True
-        )
+        return self.list_path(f"{self.path}/{prefix}")
+
+    def list_path(self, path: str) -> Sequence[fs.FileInfo]:
+        """The objects below `<bucket>/<prefix>`, of this bucket or another one."""
+        selector = fs.FileSelector(path, recursive=True, allow_not_found=True)
         try:
             found = self.filesystem.get_file_info(selector)
         except OSError as error:
-            raise self.failure(f"cannot list {prefix}", error) from error
+            raise self.failure(f"cannot list {path}", error) from error
         return sorted((one for one in found if one.is_file), key=lambda one: one.path)
 
     def failure(self, what: str, error: OSError) -> ObjectStorageError:

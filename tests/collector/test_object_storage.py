@@ -20,6 +20,7 @@ import zstandard
 from pydantic import ValidationError
 
 from collector.errors import ObjectStorageError
+from collector.isolation import TRIED
 from collector.landing import land
 from collector.object_storage import ObjectStorage, RawPlace, parquet_files, register
 from collector.raw_url import check_url
@@ -137,26 +138,31 @@ def test_killed_between_two_objects_it_lands_the_whole_segment_again(
     place = place_of(server)
     land(tmp_path / "none", place)  # what every dataset needs is there
     path = segment(tmp_path / "log", "s1", "a", "b")
+    kill_at_the_second_put(server, tmp_path)
+    assert path.exists()
+    assert not list(path.parent.glob(f"*{TRIED}")), "the segment is not suspected"
+    assert "a" in messages(place)
+    land(tmp_path / "log", place)
+    assert messages(place) == ["a", "b"]
+    assert not path.exists()
+
+
+def kill_at_the_second_put(server: ObjectServer, data_dir: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", LAND],
-        env={**os.environ, **server.environ, "KITH_DATA_DIR": str(tmp_path)},
+        env={**os.environ, **server.environ, "KITH_DATA_DIR": str(data_dir)},
     )
     puts = 0
 
-    def kill_at_the_second_put(environ: Environ) -> None:
+    def count_and_kill(environ: Environ) -> None:
         nonlocal puts
         puts += environ["REQUEST_METHOD"] == "PUT"
         if puts == 2:
             process.kill()
 
-    server.fault = kill_at_the_second_put
+    server.fault = count_and_kill
     assert process.wait(timeout=30) == -signal.SIGKILL
     server.fault = None
-    assert path.exists()
-    assert "a" in messages(place)
-    land(tmp_path / "log", place)
-    assert messages(place) == ["a", "b"]
-    assert not path.exists()
 
 
 REFUSALS = {
