@@ -19,6 +19,10 @@ from activations.connectors import Planned, Row
 from activations.payload import check_keys, one, open_published, planned_rows, prepare
 from activations.sync_log import log_files
 from activations.syncs import Sync
+from collector.datasets import SYNC_LOG
+from collector.object_storage import register
+from collector.raw import reading
+from collector.settings import CollectorSettings
 
 SAMPLES = 5
 FREE_DELETES = 20
@@ -77,12 +81,16 @@ def make_plan(
     more by now, they stay held.
     """
     con = con or open_published(data_dir / "published")
-    columns = prepare(con, sync, log_files(data_dir / "raw", sync.name))
-    check_keys(con, sync)
-    con.execute(
-        f"create or replace temp table sync_changes as {_PLAN_SQL.read_text()}",
-        {"destination": sync.account.name, "action": sync.action_name},
-    )
+    raw = CollectorSettings(data_dir=data_dir).raw_place()
+    register(con, raw)
+    with reading(raw, SYNC_LOG):
+        columns = prepare(con, sync, log_files(raw, sync.name))
+        check_keys(con, sync)
+        con.execute(
+            f"create or replace temp table sync_changes as {_PLAN_SQL.read_text()}",
+            {"destination": sync.account.name, "action": sync.action_name},
+        )
+        (last_logged_at,) = one(con, "select max(log.at) from sync_log_rows as log")
     found = {
         (operation, is_refused): count
         for operation, is_refused, count in con.execute(
@@ -90,7 +98,6 @@ def make_plan(
         ).fetchall()
     }
     (payload_rows,) = one(con, "select count(*) from sync_payload")
-    (last_logged_at,) = one(con, "select max(log.at) from sync_log_rows as log")
     inserts, updates, deletes = (
         found.get((operation, False), 0) for operation in ("insert", "update", "delete")
     )

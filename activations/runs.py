@@ -21,6 +21,7 @@ from activations.retries import Retry
 from activations.sync_log import SyncLog
 from activations.syncs import Sync
 from collector.files import make_directories, try_lock
+from collector.settings import CollectorSettings
 
 OPERATIONS: tuple[Planned, ...] = ("insert", "update", "delete")
 
@@ -129,7 +130,8 @@ def run_sync(
         if con is None:
             con = stack.enter_context(open_published(data_dir / "published"))
         plan = make_plan(sync, data_dir=data_dir, con=con, allow_deletes=allow_deletes)
-        log = SyncLog(data_dir / "raw", sync, run_id=run_id, after=plan.last_logged_at)
+        raw = CollectorSettings(data_dir=data_dir).raw_place()
+        log = SyncLog(raw, sync, run_id=run_id, after=plan.last_logged_at)
         _log_held(plan, log)
         if plan.planned:
             try:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,14 +19,14 @@ from activations.connectors import Outcome
 from activations.syncs import Sync
 from collector.datasets import SYNC_LOG
 from collector.landing import write_file
+from collector.object_storage import RawPlace, parquet_files
 
 MESSAGE_LENGTH = 500
 
 
-def log_files(raw_dir: Path, sync: str) -> list[str]:
+def log_files(raw_dir: RawPlace, sync: str) -> list[str]:
     """The files of the sync log that speak of `sync`."""
-    directory = raw_dir / SYNC_LOG.name / f"sync={sync}"
-    return sorted(str(path) for path in directory.glob("*/*.parquet"))
+    return list(parquet_files(raw_dir, f"{SYNC_LOG.name}/sync={sync}"))
 
 
 class SyncLog:
@@ -39,7 +38,7 @@ class SyncLog:
 
     def __init__(
         self,
-        raw_dir: Path,
+        raw_dir: RawPlace,
         sync: Sync,
         *,
         run_id: str,

@@ -25,6 +25,7 @@ from collector.errors import Refused
 from collector.http import (
     Answer,
     Call,
+    discard_body,
     json_answer,
     refusal,
     require_host,
@@ -33,7 +34,7 @@ from collector.http import (
 from collector.intake import Intake
 from collector.live_sources import LiveSources
 from collector.log import DRAIN_SIGNAL, open_log
-from collector.overload import Budget
+from collector.overload import Admission
 from collector.routes import Action, Found
 from collector.settings import CollectorSettings
 
@@ -73,10 +74,12 @@ class Collector:
         self._log = open_log(self._settings, on_commit=metrics.count_commit)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(DRAIN_SIGNAL, self._log.drain)
-        self._budget = Budget(
-            self._settings.inflight_bytes, largest=self._settings.max_batch_bytes
+        self._admission = Admission(
+            inflight_bytes=self._settings.inflight_bytes,
+            queue_seconds=self._settings.queue_seconds,
         )
-        intake = Intake(self._settings, self._sources, self._log)
+        turns = self._admission.turns
+        intake = Intake(self._settings, self._sources, self._log, turns)
         self._actions: Mapping[Action, Callable[[Call], Awaitable[Answer]]] = {
             Action.COLLECT: intake.collect,
             Action.SWALLOW: intake.swallow,
@@ -142,8 +145,13 @@ class Collector:
         require_host(scope)
         endpoint, parameters = found
         require_method(scope.method, endpoint.method)
-        call = Call(scope, protocol, request_id, endpoint.carries, parameters)
-        with self._budget.hold(scope):
+        try:
+            charge = self._admission.admit(scope)
+        except Refused:
+            await discard_body(scope, protocol, self._settings.body_seconds)
+            raise
+        call = Call(scope, protocol, request_id, endpoint.carries, parameters, charge)
+        with charge:
             return await self._actions[endpoint.action](call)
 
     async def _browser_settings(self, call: Call) -> Answer:

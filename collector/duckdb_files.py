@@ -6,13 +6,16 @@ lends it pyarrow's file system instead; both read the same URLs.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from fsspec.implementations.arrow import ArrowFSWrapper
 from fsspec.utils import glob_translate
 
+from collector.errors import ObjectStorageError
 from collector.object_storage import ObjectStorage
 
 WHOLE_BYTES = 1_000_000
@@ -48,9 +51,9 @@ class ObjectFiles(ArrowFSWrapper):  # type: ignore[misc] # fsspec ships no types
         start = re.split(r"[*?\[]", path, maxsplit=1)[0]
         if start == path:
             return [path] if self.exists(path) else []
-        directory = start.rpartition("/")[0].removeprefix(self._place.path).strip("/")
+        directory = start.rpartition("/")[0]
         matches = re.compile(glob_translate(path)).match
-        found = [one for one in self._place.list(directory) if matches(one.path)]
+        found = [one for one in self._place.list_path(directory) if matches(one.path)]
         self._listed |= {one.path: self._make_entry(one) for one in found}
         return [one.path for one in found]
 
@@ -58,10 +61,23 @@ class ObjectFiles(ArrowFSWrapper):  # type: ignore[misc] # fsspec ships no types
         """What is known of an object. DuckDB asks ten times, and objects never change:
         what a listing has told is not asked for again."""
         known = self._listed.get(self._strip_protocol(path))
-        return known or dict(super().info(path, **options))
+        if known:
+            return known
+        with self._explained(path):
+            return dict(super().info(path, **options))
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
-        if mode == "rb" and self.info(path)["size"] <= WHOLE_BYTES:
+        with self._explained(path):
+            if self.info(path)["size"] > WHOLE_BYTES:
+                return super()._open(path, mode, **options)
             with self.fs.open_input_stream(path) as stream:
                 return io.BytesIO(stream.readall())
-        return super()._open(path, mode, **options)
+
+    @contextlib.contextmanager
+    def _explained(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, ObjectStorageError):
+            raise
+        except OSError as error:
+            raise self._place.failure(f"cannot read {path}", error) from error

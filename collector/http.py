@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
-from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # re-export
+from granian.rsgi import (  # type: ignore[attr-defined]  # re-export
+    HTTPProtocol,
+    ProtocolClosed,
+    Scope,
+)
 
 from collector import wire
 from collector.errors import Refused
+from collector.overload import Charge
 
 DISCARDED_BYTES = 32_000_000
+READ_AT_ONCE = 131_072
+"""A body declared to be this small is read by the server, and handed over whole."""
 JSON_TYPE = "application/json"
 _REFUSED_TYPES = re.compile(r"multipart/|(application|text)/([\w.-]+\+)?xml\b")
 _REFUSED_CHARSETS = re.compile(r"charset\s*=\s*\"?utf-?(16|32)")
+
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,7 @@ class Call:
     request_id: str
     carries: str
     parameters: Mapping[str, str]
+    charge: Charge
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -81,39 +93,79 @@ def refusal(refused: Refused, request_id: str) -> Answer:
 async def read_body(call: Call, limit: int, seconds: float) -> bytes:
     """The whole body; one that is too large or too slow is refused.
 
-    What exceeds the limit is read on and thrown away, up to `DISCARDED_BYTES`: a client
-    that is cut off while it writes sees a broken connection, not the 413, and retries.
-    A client that waits for `100 Continue` has written nothing yet and is told at once.
+    What is not wanted is read on and thrown away, up to `DISCARDED_BYTES`: a client
+    that is cut off while it writes sees a broken connection, not the answer. A client
+    that waits for `100 Continue` has written nothing yet and is told at once.
     """
     declared = _declared_length(call.scope)
     if declared is not None and declared > limit and call.header("expect"):
         raise wire.too_large(limit)
-    try:
-        async with asyncio.timeout(seconds):
-            if declared is not None and declared <= limit:
-                body = await call.protocol()
-            else:
-                body = await _read_bounded(call.protocol, limit)
-    except TimeoutError:
-        raise Refused(408, "body_timeout", "The body took too long.") from None
-    if declared is not None and len(body) != declared:
-        raise Refused(400, "incomplete_body", "The body ended early.")
+    if declared is not None and declared <= min(limit, READ_AT_ONCE):
+        call.charge.cover(declared)
+        whole: bytes = await _in_time(call.protocol(), seconds)
+        body, size = whole, len(whole)
+    else:
+        body, size = await _in_time(_read_chunks(call, limit), seconds)
+    if size > limit:
+        raise wire.too_large(limit)
+    if declared is not None and size != declared:
+        raise _incomplete()
     return body
 
 
-async def _read_bounded(protocol: HTTPProtocol, limit: int) -> bytes:
-    """A body that may be of any length; raises `Refused` when it is too large."""
-    chunks = []
+async def _read_chunks(call: Call, limit: int) -> tuple[bytes, int]:
+    """The body as far as it is wanted, and its size; `Refused` once it is read."""
+    body = bytearray()
+    size = 0
+    overload: Refused | None = None
+    async for chunk in call.protocol:
+        size += len(chunk)
+        if size > DISCARDED_BYTES:
+            break
+        if size > limit or overload is not None:
+            body.clear()
+            continue
+        try:
+            call.charge.cover(size)
+        except Refused as refused:
+            overload = refused
+            continue
+        body += chunk
+    if overload is not None and size <= limit:
+        raise overload
+    return bytes(body), size
+
+
+async def discard_body(scope: Scope, protocol: HTTPProtocol, seconds: float) -> None:
+    """Read a body that nobody wants, so that its client can read the answer."""
+    declared = _declared_length(scope)
+    with contextlib.suppress(Refused):
+        if declared is not None and declared <= READ_AT_ONCE:
+            await _in_time(protocol(), seconds)
+        else:
+            await _in_time(_skip(protocol), seconds)
+
+
+async def _skip(protocol: HTTPProtocol) -> None:
     size = 0
     async for chunk in protocol:
         size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        elif size > DISCARDED_BYTES:
-            break
-    if size > limit:
-        raise wire.too_large(limit)
-    return b"".join(chunks)
+        if size > DISCARDED_BYTES:
+            return
+
+
+async def _in_time(reading: Awaitable[_Read], seconds: float) -> _Read:
+    try:
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError:
+        raise Refused(408, "body_timeout", "The body took too long.") from None
+    except ProtocolClosed:
+        raise _incomplete() from None
+
+
+def _incomplete() -> Refused:
+    return Refused(400, "incomplete_body", "The body ended early.")
 
 
 def _declared_length(scope: Scope) -> int | None:

@@ -54,12 +54,10 @@ def message_id(value: Any) -> str:
         return value
     if value is None:
         return str(uuid.uuid4())
-    if not isinstance(value, str) or len(value) > MAX_MESSAGE_ID_LENGTH:
+    if type(value) is not str or len(value) > MAX_MESSAGE_ID_LENGTH:
         raise Unacceptable(
             "bad_message_id",
             f"must be a string of at most {MAX_MESSAGE_ID_LENGTH} characters",
             path="messageId",
         )
     return value if value.strip() else str(uuid.uuid4())
-
-

@@ -21,7 +21,15 @@ PREVIEW_BYTES = 2_048
 REFUSED_ALONE = frozenset({"no_user_anon_id", "too_deep", "invalid_json"})
 """An event sent alone is refused for these; in a batch it goes to quarantine."""
 
-_LINES = msgspec.json.Encoder()
+
+def _digits(value: Any) -> str:
+    """A `BigInteger` as the text it is; the encoder knows only what JSON knows."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"JSON has no word for {type(value).__name__}")
+
+
+_LINES = msgspec.json.Encoder(enc_hook=_digits)
 
 
 class Quarantined(msgspec.Struct, kw_only=True):

@@ -33,6 +33,7 @@ from collector.http import (
 from collector.ingest import Rows, encode, make_rows, quarantined
 from collector.live_sources import LiveSources
 from collector.log import Log
+from collector.overload import Turns
 from collector.rates import Rates
 from collector.settings import CollectorSettings
 from collector.source_file import Limits
@@ -56,11 +57,16 @@ class Intake:
     """Takes events in for one worker, which owns one stream of the log."""
 
     def __init__(
-        self, settings: CollectorSettings, sources: LiveSources, log: Log
+        self,
+        settings: CollectorSettings,
+        sources: LiveSources,
+        log: Log,
+        turns: Turns,
     ) -> None:
         self._settings = settings
         self._live_sources = sources
         self._log = log
+        self._turns = turns
         self._rates = Rates(workers=settings.collector_workers)
         self._webhook_threads = ThreadPoolExecutor(4, "webhook")
 
@@ -158,6 +164,7 @@ class Intake:
         return pixel.image()
 
     async def _take_pixel(self, call: Call) -> None:
+        await self._turns.take()
         received_at = _now()
         document: Any = dict(call.query)
         source = UNKNOWN
@@ -190,7 +197,10 @@ class Intake:
         require_readable(call.header("content-type"))
         body = await read_body(call, limit, self._settings.body_seconds)
         encoding = (call.header("content-encoding") or "").lower()
-        return wire.inflate(body, encoding, limit=limit)
+        await self._turns.take()
+        plain = wire.inflate(body, encoding, limit=limit)
+        call.charge.cover(len(plain))
+        return plain
 
     def _body_limit(self, carries: str, source: Source | None) -> int:
         settings = self._settings
@@ -242,8 +252,8 @@ class Intake:
         request = Request([document], wire.BATCH, None, None)
         reception = self._reception(call, source, request, received_at)
         with metrics.taking(source.name, 1):
-            rows = [quarantined(document, reason, reception)]
-            await self._store(source, Rows(rows, encode(rows)))
+            row = quarantined(document, reason, reception)
+            await self._store(source, Rows([row], encode([row])))
 
     async def _store(self, source: Source, rows: Rows) -> None:
         lines, fates = rows.lines, rows.fates

@@ -25,11 +25,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from collector import logs
+from collector import isolation, logs
 from collector.datasets import EVENTS, QUARANTINE
 from collector.errors import ObjectStorageError
-from collector.files import lock, try_lock
-from collector.lines import read_segment
+from collector.files import fsync_directory, lock, try_lock
+from collector.lines import Reader, put_aside, read_segment
 from collector.object_storage import RawPlace
 from collector.raw import ensure_datasets, sweep, write_file
 from collector.segments import SEALED, recover
@@ -72,6 +72,7 @@ def land(
     Safe to call at any time and from several processes: one of them works, the others
     wait. Of a segment whose checksums do not hold every whole frame is landed; it is
     kept beside as `*.damaged`, the report names it, and quarantine says what is lost.
+    A segment that fails keeps no other from landing; its error is raised at the end.
     """
     report = LandingReport()
     _land(log_dir, raw_dir, report, seconds=seconds, begin=begin)
@@ -146,13 +147,25 @@ def _land(
             logger.warning("deleted files of processes that are gone", files=swept)
     if not log_dir.is_dir():
         return
+    failures: list[Exception] = []
     with lock(log_dir / "LANDING"):
         for stream in sorted(path for path in log_dir.iterdir() if path.is_dir()):
-            _recover_if_abandoned(stream)
+            try:
+                _recover_if_abandoned(stream)
+            except OSError as error:
+                failures.append(error)
+            isolation.forget_what_landed(stream)
             for segment in sorted(stream.glob(f"*{SEALED}")):
                 if time.monotonic() > deadline:
                     return
-                _land_segment(segment, raw_dir, report)
+                try:
+                    _try_segment(segment, raw_dir, report)
+                except ObjectStorageError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - its neighbours must land
+                    failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def _recover_if_abandoned(stream: Path) -> None:
@@ -164,19 +177,56 @@ def _recover_if_abandoned(stream: Path) -> None:
             logger.warning("cut a torn tail off", stream=stream.name, bytes=torn)
 
 
-def _land_segment(segment: Path, raw_dir: RawPlace, report: LandingReport) -> None:
-    name = segment.name.removesuffix(SEALED)
-    lines, damage = read_segment(segment)
-    if damage:
+def _try_segment(segment: Path, raw_dir: RawPlace, report: LandingReport) -> None:
+    """Land a segment, with the more care the oftener that came to nothing."""
+    tries = isolation.note_try(segment)
+    try:
+        if tries < isolation.SUSPECT_TRIES:
+            _land_segment(segment, raw_dir, report)
+        elif tries < isolation.HOPELESS_TRIES:
+            _land_segment(segment, raw_dir, report, read=isolation.read_apart)
+        else:
+            _put_aside(segment, raw_dir, report)
+    except OSError:
+        isolation.forget_tries(segment)
+        raise
+    isolation.forget_tries(segment)
+
+
+def _land_segment(
+    segment: Path, raw_dir: RawPlace, report: LandingReport, read: Reader | None = None
+) -> None:
+    lines, damage = read_segment(segment, read)
+    if damage or (read and "loader_error" in lines["code"].to_pylist()):
         _keep_damaged(segment, damage, report)
+    _write_rows(lines, segment, raw_dir, report)
+    report.segments += 1
+    segment.unlink()
+
+
+def _put_aside(segment: Path, raw_dir: RawPlace, report: LandingReport) -> None:
+    """Give a segment up that ends every process that lands it; its bytes are kept."""
+    kept = segment.with_name(f"{segment.name}{DAMAGED}")
+    logger.error("a segment is put aside", segment=segment.name, kept=kept.name)
+    _write_rows(put_aside(segment, kept), segment, raw_dir, report)
+    segment.rename(kept)
+    fsync_directory(kept.parent)
+    report.damaged.append(kept)
+
+
+def _write_rows(
+    lines: pa.Table, segment: Path, raw_dir: RawPlace, report: LandingReport
+) -> None:
+    if not isinstance(raw_dir, Path):
+        # Who waits for object storage that hangs is killed; that is no fault of lines.
+        isolation.forget_tries(segment)
+    name = segment.name.removesuffix(SEALED)
     for dataset in (EVENTS, QUARANTINE):
         rows = lines.filter(pc.equal(lines["dataset"], dataset.name))
         rows = rows.append_column("segment", pa.repeat(pa.scalar(name), len(rows)))
         for day, table in _by_day(rows):
             write_file(raw_dir, dataset, table, partition={"dt": day}, name=name)
         report.rows[dataset.name] = report.rows.get(dataset.name, 0) + len(rows)
-    report.segments += 1
-    segment.unlink()
 
 
 def _keep_damaged(

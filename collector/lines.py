@@ -7,49 +7,53 @@ row of quarantine, and everything else is kept.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
 from collector.datasets import EVENTS, QUARANTINE, TIMESTAMP
-from collector.frames import Frame, damaged_spans, scan
+from collector.frames import damaged_spans, scan
 
 LOG = "(log)"
 """Stands for the source of a row when what was lost cannot say."""
 PREVIEW_BYTES = 2_048
+Reader = Callable[[list[bytes], int], Iterator[pa.Table]]
+"""Makes tables of lines; what it cannot read has a row in quarantine of that time."""
 
 
-def read_segment(path: Path) -> tuple[pa.Table, list[tuple[int, int]]]:
+def read_segment(
+    path: Path, read: Reader | None = None
+) -> tuple[pa.Table, list[tuple[int, int]]]:
     """The lines of a segment in order, `position` being their ordinal; what is damaged.
 
-    The damage is given as spans of bytes; each also has a row in the table.
+    The damage is given as spans of bytes; each also has a row in the table. `read`
+    turns lines into tables where DuckDB cannot or must not read them in one go.
     """
-    try:
-        return _numbered(_read_json(path, "zstd")), []
-    except duckdb.Error:
-        pass
+    if read is None:
+        with contextlib.suppress(duckdb.Error):
+            return _numbered(_read_json(path, "zstd")), []
     data = path.read_bytes()
     frames = list(scan(data))
     spans = damaged_spans(frames, len(data))
     # Two landings of one segment must make the same rows: no clock here.
     at = int(path.stat().st_mtime) * 1_000_000
-    tables = [*_readable(frames, at), *(_lost(data, span, path, at) for span in spans)]
+    lines = [line for frame in frames for line in frame.lines.splitlines(keepends=True)]
+    readable = (read or read_lines)(lines, at)
+    tables = [
+        _read_json_lines([]),
+        *readable,
+        *(_lost(data, span, path, at) for span in spans),
+    ]
     return _numbered(pa.concat_tables(tables)), spans
 
 
-def _readable(frames: list[Frame], at: int) -> Iterator[pa.Table]:
-    lines = [line for frame in frames for line in frame.lines.splitlines(keepends=True)]
-    yield _read_json_lines([])
-    yield from _bisect(lines, at)
-
-
-def _bisect(lines: list[bytes], at: int) -> Iterator[pa.Table]:
+def read_lines(lines: list[bytes], at: int) -> Iterator[pa.Table]:
     """Tables of these lines; the ones that cannot be read stand in quarantine."""
     if not lines:
         return
@@ -57,14 +61,15 @@ def _bisect(lines: list[bytes], at: int) -> Iterator[pa.Table]:
         yield _read_json_lines(lines)
     except duckdb.Error as error:
         if len(lines) == 1:
-            yield _unreadable(lines[0], str(error), at)
+            yield unreadable(lines[0], str(error), at)
             return
         half = len(lines) // 2
-        yield from _bisect(lines[:half], at)
-        yield from _bisect(lines[half:], at)
+        yield from read_lines(lines[:half], at)
+        yield from read_lines(lines[half:], at)
 
 
-def _unreadable(line: bytes, problem: str, at: int) -> pa.Table:
+def unreadable(line: bytes, problem: str, at: int) -> pa.Table:
+    """The row of quarantine for a line."""
     return _quarantine(
         at,
         code="loader_error",
@@ -73,6 +78,16 @@ def _unreadable(line: bytes, problem: str, at: int) -> pa.Table:
         content=line,
         payload=line[:PREVIEW_BYTES].decode(errors="replace"),
     )
+
+
+def put_aside(path: Path, kept: Path) -> pa.Table:
+    """The row of quarantine for a whole segment that nobody could land."""
+    at = int(path.stat().st_mtime) * 1_000_000
+    detail = f"landing ended again and again at this segment; it is kept as {kept.name}"
+    row = _quarantine(
+        at, code="loader_error", detail=detail, path="", content=b"", payload=""
+    )
+    return _numbered(row)
 
 
 def _lost(data: bytes, span: tuple[int, int], path: Path, at: int) -> pa.Table:
@@ -102,7 +117,8 @@ def _quarantine(
         "payload_sha256": hashlib.sha256(content).hexdigest(),
         "replayable": False,
     }
-    return _read_json_lines([msgspec.json.encode(row) + b"\n"])
+    # Not by way of DuckDB: it may be what the line is too much for.
+    return pa.Table.from_pylist([row], schema=_read_json_lines([]).schema)
 
 
 def _read_json_lines(lines: list[bytes]) -> pa.Table:

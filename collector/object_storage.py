@@ -7,7 +7,7 @@ nothing here is temporary. What is written is confirmed by asking for it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,8 @@ from collector.raw_url import options
 
 ATTEMPTS = 3
 CONNECT_SECONDS = 3.0
+SILENCE_SECONDS = 15.0
+"""An answer that makes no progress for so long is given up."""
 RETRY_TIME = timedelta(seconds=30)
 _HINTS = {
     "NO_SUCH_BUCKET": "there is no such bucket: create it, or mend KITH_RAW_URL",
@@ -58,11 +60,11 @@ class ObjectStorage:
             stream.close()
             (found,) = self.filesystem.get_file_info([path])
         except OSError as error:
-            raise self._failure(f"cannot write {name}", error) from error
+            raise self.failure(f"cannot write {name}", error) from error
         if found.size != content.size:
+            state = "is not there" if found.size is None else "has another size"
             raise ObjectStorageError(
-                f"{self.url}: {name} was written with {content.size} bytes and "
-                f"has {found.size} there"
+                f"{self.url}: {name} {state} after it was written; it is tried again"
             )
 
     def has(self, name: str) -> bool:
@@ -70,21 +72,24 @@ class ObjectStorage:
         try:
             (found,) = self.filesystem.get_file_info([f"{self.path}/{name}"])
         except OSError as error:
-            raise self._failure(f"cannot look for {name}", error) from error
+            raise self.failure(f"cannot look for {name}", error) from error
         return bool(found.type == fs.FileType.File)
 
-    def list(self, prefix: str) -> list[fs.FileInfo]:
+    def list(self, prefix: str) -> Sequence[fs.FileInfo]:
         """The objects below `prefix`, in the order of their paths."""
-        selector = fs.FileSelector(
-            f"{self.path}/{prefix}", recursive=True, allow_not_found=True
-        )
+        return self.list_path(f"{self.path}/{prefix}")
+
+    def list_path(self, path: str) -> Sequence[fs.FileInfo]:
+        """The objects below `<bucket>/<prefix>`, of this bucket or another one."""
+        selector = fs.FileSelector(path, recursive=True, allow_not_found=True)
         try:
             found = self.filesystem.get_file_info(selector)
         except OSError as error:
-            raise self._failure(f"cannot list {prefix}", error) from error
+            raise self.failure(f"cannot list {path}", error) from error
         return sorted((one for one in found if one.is_file), key=lambda one: one.path)
 
-    def _failure(self, what: str, error: OSError) -> ObjectStorageError:
+    def failure(self, what: str, error: OSError) -> ObjectStorageError:
+        """What went wrong, in words for whoever runs this."""
         problem = str(error)
         hints = (hint for name, hint in _HINTS.items() if name in problem)
         hint = next(hints, "")
@@ -116,6 +121,7 @@ def _s3(chosen: dict[str, str]) -> fs.FileSystem:
         **chosen,
         force_virtual_addressing=virtual,
         connect_timeout=CONNECT_SECONDS,
+        request_timeout=SILENCE_SECONDS,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
         # Small objects in one request, and no half uploads left by who is killed.
         allow_delayed_open=True,

@@ -90,9 +90,11 @@ def writing(
 
 
 def reading(
-    raw_dir: Path, dataset: Dataset
+    raw_dir: RawPlace, dataset: Dataset
 ) -> contextlib.AbstractContextManager[object]:
     """Keeps files of this dataset from going away between a list and its reading."""
+    if not isinstance(raw_dir, Path):
+        return contextlib.nullcontext()  # objects are never compacted
     return _locked(raw_dir, dataset, shared=True)
 
 

@@ -73,7 +73,7 @@ class CollectorSettings(BaseSettings):
     pending_bytes: Bytes = 64_000_000
     """Events that wait for their fsync; above it new ones are answered 429."""
 
-    inflight_bytes: Bytes = 64_000_000
+    inflight_bytes: Bytes = 32_000_000
     """Bodies of requests being worked on, counted as they are read; as above."""
     queue_seconds: Seconds = 0.5
     """A request that waits longer than this to be worked on is answered 429."""

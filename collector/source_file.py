@@ -35,7 +35,9 @@ class Limits(_Strict):
     event_bytes: Count | None = None
     batch_bytes: Count | None = None
     batch_events: Count | None = None
-    requests_per_second: Annotated[float, Field(gt=0)] | None = None
+    requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = (
+        None
+    )
 
 
 class SignatureSetting(_Strict):
@@ -85,6 +87,8 @@ def read(path: Path) -> File:
         raise SourcesError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SourcesError(f"{path}: is not valid YAML: {error}") from None
+    except RecursionError:
+        raise SourcesError(f"{path}: is nested too deep") from None
     try:
         return File.model_validate(document)
     except ValidationError as error:

@@ -108,17 +108,16 @@ class _Look:
             self._blame(code, f"{value[:20]} is not a number in JSON", path)
         elif isinstance(value, BigInteger):
             self.flags.add("number_overflow")
-            return str(value)
         elif isinstance(value, int) and value not in _INT64:
             self.flags.add("number_overflow")
-            return str(value)
+            return BigInteger(value)
         elif isinstance(value, str):
             return self._text(value, path)
         elif isinstance(value, float) and not math.isfinite(value):
             self._blame("not_a_number", f"{value} is not a number in JSON", path)
         elif value is not None and not isinstance(value, (bool, int, float)):
             kind = type(value).__name__
-            self._blame("not_json", f"JSON has no word for a value of type {kind}", path)
+            self._blame("not_json", f"JSON has no word for a {kind}", path)
         return value
 
     def _key(self, key: Any, path: str) -> Any:

@@ -193,13 +193,13 @@ def _event_type(given: Any, route_type: str | None) -> str:
 def _event_name(value: Any, event_type: str) -> str | None:
     if type(value) is str and 0 < len(value) <= MAX_NAME_LENGTH:
         return value
-    if event_type != "track" and not isinstance(value, str):
+    if event_type != "track" and type(value) is not str:
         return None
     if value is None or value == "":
         if event_type != "track":
             return None
         raise Unacceptable("missing_event_name", "track needs one", path="event")
-    if not isinstance(value, str) or len(value) > MAX_NAME_LENGTH:
+    if type(value) is not str or len(value) > MAX_NAME_LENGTH:
         raise Unacceptable(
             "bad_event_name",
             f"must be a string of at most {MAX_NAME_LENGTH} characters",
@@ -241,11 +241,12 @@ def _extra(raw: Document, kept_times: Mapping[str, Any]) -> Document | None:
     """Every top-level field that has no column, and what its column cannot hold."""
     extra = {field: raw[field] for field in raw if field not in _COLUMNS}
     for field in ("name", "category", "event"):
-        if raw.get(field) is not None and not isinstance(raw[field], str):
+        if raw.get(field) is not None and type(raw[field]) is not str:
             extra[field] = raw[field]
     extra.update(kept_times)
     return extra or None
 
 
 def _text(value: Any) -> str | None:
+    """The value if it is text; a `BigInteger` is a number, though it has digits."""
     return value if type(value) is str else None

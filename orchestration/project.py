@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector.errors import ObjectStorageError
 from collector.landing import LandingReport, land
+from collector.settings import CollectorSettings
 from orchestration.dbt_runs import DbtRun, NodeResult, run_dbt
 from orchestration.warehouse import (
     NotGreen,
@@ -93,7 +95,8 @@ def build(
     started = time.monotonic()
     try:
         with warehouse_lock(data_dir, on_wait=on_wait):
-            landed = land(data_dir / "log", data_dir / "raw")
+            settings = CollectorSettings(data_dir=data_dir)
+            landed = land(settings.log_dir, settings.raw_place())
             run = _build_models(
                 data_dir,
                 project_dir=project_dir,
@@ -102,7 +105,7 @@ def build(
                 on_node=on_node,
             )
             published = publish_warehouse(data_dir)
-    except (NotGreen, PublishError, WarehouseBusy) as error:
+    except (NotGreen, ObjectStorageError, PublishError, WarehouseBusy) as error:
         raise BuildError(str(error)) from error
     return BuildReport(landed, run.nodes, time.monotonic() - started, published)
 

@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     bench = typer.Typer(help="Measure Kith on this machine.", no_args_is_help=True)
     bench.command("collector")(collector)
+    bench.command("overload")(overload)
     app.add_typer(bench, name="bench")
 
 
@@ -29,13 +30,33 @@ def collector(
     body, and DuckDB that only converts the file. Needs the load generator wrk. Writes
     to the disk of the data directory, and removes what it wrote.
     """
+    options = [f"--seconds={seconds}", f"--runs={runs}"]
+    _run("collector", options, as_json=as_json)
+
+
+def overload(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document.")
+    ] = False,
+    seconds: Annotated[
+        int, typer.Option(min=1, max=600, help="How long the load lasts.")
+    ] = 10,
+) -> None:
+    """What the collector does when ten times of what it can take is offered.
+
+    Latency of what it accepts, what it refuses, memory, recovery, and whether anything
+    acknowledged is lost. Needs the load generator wrk.
+    """
+    _run("overload", [f"--seconds={seconds}"], as_json=as_json)
+
+
+def _run(name: str, options: list[str], *, as_json: bool) -> None:
     import os
 
     from orchestration.project import ROOT
 
-    command = [sys.executable, "-m", "tests.benchmarks.collector"]
-    options = [f"--seconds={seconds}", f"--runs={runs}"]
-    options += [f"--directory={os.environ['KITH_DATA_DIR']}"]
-    options += ["--json"] if as_json else []
-    result = subprocess.run([*command, *options], cwd=ROOT, check=False)  # noqa: S603 - our own program
+    command = [sys.executable, "-m", f"tests.benchmarks.{name}", *options]
+    command += [f"--directory={os.environ['KITH_DATA_DIR']}"]
+    command += ["--json"] if as_json else []
+    result = subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603 - our own program
     raise typer.Exit(result.returncode)

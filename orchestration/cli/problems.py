@@ -12,7 +12,7 @@ class Problem(Exception):
 def expected_errors() -> tuple[type[Exception], ...]:
     """The errors of all packages whose message is written for the user."""
     from activations.errors import ActivationError
-    from collector.errors import SourcesError
+    from collector.errors import ObjectStorageError, SourcesError
     from collector.server import AlreadyRunning
     from orchestration.project import BuildError
     from profiles.published import PublishedDatabaseMissing
@@ -20,6 +20,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     return (
         Problem,
         ActivationError,
+        ObjectStorageError,
         SourcesError,
         AlreadyRunning,
         BuildError,

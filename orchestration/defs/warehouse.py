@@ -16,6 +16,7 @@ from dagster_dbt import (
 
 from collector.datasets import EVENTS, QUARANTINE, SYNC_LOG
 from collector.landing import land
+from collector.settings import CollectorSettings
 from orchestration.project import DBT_PROJECT, data_dir, prepare_manifest
 from orchestration.warehouse import (
     end_of_build,
@@ -63,7 +64,8 @@ class FolderTranslator(DagsterDbtTranslator):
 )
 def landing() -> Iterator[dg.MaterializeResult[None]]:
     """Land the collector's sealed log segments."""
-    report = land(data_dir() / "log", data_dir() / "raw")
+    settings = CollectorSettings(data_dir=data_dir())
+    report = land(settings.log_dir, settings.raw_place())
     for dataset in (EVENTS, QUARANTINE):
         yield dg.MaterializeResult(
             asset_key=["raw", dataset.name],

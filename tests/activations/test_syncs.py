@@ -13,7 +13,9 @@ from activations.cron import cron_problem
 from activations.errors import ConfigError
 from activations.runs import run_sync
 from activations.syncs import dbt_manifest, find_problems, load_syncs
+from collector.errors import ObjectStorageError
 from profiles.published import PublishedDatabaseMissing, publish
+from tests.object_storage import ObjectServer, refusal
 
 GOOD = {"destination": "files", "action": "file", "mode": "mirror", "key": "email"}
 ACCOUNTS = """
@@ -165,6 +167,28 @@ def test_the_payload_comes_from_the_published_database(
         assert text.splitlines() == ["email,plan", *(f"{e},free" for e in emails)]
         again = run_sync(syncs["files__people"], data_dir=project.data_dir)
         assert again.planned.total == 0
+
+
+def test_what_was_sent_is_remembered_on_object_storage(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ObjectServer()
+    for name, value in server.environ.items():
+        monkeypatch.setenv(name, value)
+    project.add("files__people", GOOD)
+    syncs = load_syncs(
+        project.data_dir, destinations_file=project.file, environ={"OUT": str(tmp_path)}
+    )
+    _build(project.data_dir, ["a@x", "b@x"])
+    first = run_sync(syncs["files__people"], data_dir=project.data_dir)
+    assert first.succeeded.insert == 2
+    again = run_sync(syncs["files__people"], data_dir=project.data_dir)
+    assert (again.planned.total, again.payload_rows) == (0, 2)
+    assert not (project.data_dir / "raw").exists()
+    server.fault = refusal("403 Forbidden", "AccessDenied")
+    with pytest.raises(ObjectStorageError, match="access is denied"):
+        run_sync(syncs["files__people"], data_dir=project.data_dir)
+    server.stop()
 
 
 def _build(data_dir: Path, emails: list[str]) -> None:

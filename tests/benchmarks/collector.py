@@ -49,7 +49,7 @@ def measure(directory: Path, *, seconds: int, runs: int) -> dict[str, Any]:
         for row in _http_rows(directory, kind, workers, seconds=seconds, runs=runs)
     ]
     return {
-        "machine": _machine(),
+        "machine": describe_machine(),
         "http": rows,
         "landing": landing.measure(directory, runs=runs),
     }
@@ -149,7 +149,8 @@ def _wait_for(url: str) -> None:
     raise RuntimeError(f"nothing answers at {url}")
 
 
-def _machine() -> str:
+def describe_machine() -> str:
+    """What the figures were measured on."""
     model = platform.machine()
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

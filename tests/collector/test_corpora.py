@@ -190,3 +190,88 @@ def test_naughty_strings_are_stored_as_they_are(collector: CollectorProcess) -> 
         assert json.loads(row["properties"]) == {text: text, "value": text}
         assert json.loads(row["traits"]) == {"name": text}
     assert (rows, causes) == ({}, {})
+
+
+TEXT_FIELDS = {"name": "name", "category": "category"}
+IDS = {
+    "userId": ("user_id", "bad_user_id"),
+    "anonymousId": ("anonymous_id", "bad_anonymous_id"),
+    "previousId": ("previous_id", "bad_previous_id"),
+    "groupId": ("group_id", "bad_group_id"),
+}
+
+
+def naughty_events(text: str, number: int) -> Iterator[dict[str, Any]]:
+    """An event for each field that can hold text, with the text there."""
+    places: dict[str, Any] = {field: text for field in (*TEXT_FIELDS, *IDS)}
+    places |= {"messageId": text, "type": text, "timestamp": text, "channel": text}
+    places |= {"integrations": {text: True}, "traits": {text: text}}
+    places |= {"context": {"ip": text, "locale": text, text: {text: text}}}
+    for field, value in places.items():
+        base = {"type": "page", "userId": "u", "anonymousId": "a", "groupId": "g"}
+        yield {**base, field: value, "properties": {"n": number, "field": field}}
+
+
+def wrong_row(text: str, field: str, row: dict[str, Any]) -> bool:
+    """Whether a stored row does not have the text where it was sent."""
+    if field in IDS:
+        return bool(row[IDS[field][0]] != (text.strip() or None))
+    if field in TEXT_FIELDS:
+        return bool(row[TEXT_FIELDS[field]] != text)
+    if field == "messageId":
+        return bool(row["message_id"] != text) and bool(text.strip())
+    if field in ("timestamp", "channel"):
+        name = "originalTimestamp" if field == "timestamp" else field
+        return bool(json.loads(row["extra"])[name] != text)
+    if field == "integrations":
+        return bool(json.loads(row["integrations"]) != {text: True})
+    if field == "traits":
+        return bool(json.loads(row["traits"]) != {text: text})
+    wanted = {"ip": text, "locale": text, text: {text: text}}
+    return bool(json.loads(row["context"]) != wanted)
+
+
+@accepts("B52")
+def test_naughty_strings_may_stand_in_any_field(collector: CollectorProcess) -> None:
+    strings = naughty_strings()
+    events = [
+        event
+        for number, text in enumerate(strings)
+        for event in naughty_events(text, number)
+    ]
+    for start in range(0, len(events), 1_000):
+        batch = {"batch": events[start : start + 1_000]}
+        assert collector.post("/v1/batch", batch).status == 200
+    collector.stop()
+    rows = read_raw(collector.data_dir / "raw", "events")
+    places = [json.loads(row["properties"]) for row in rows]
+    wrong = [
+        place
+        for row, place in zip(rows, places, strict=True)
+        if wrong_row(strings[place["n"]], place["field"], row)
+    ]
+    assert wrong == []
+    refused = read_raw(collector.data_dir / "raw", "quarantine")
+    assert len(rows) + len(refused) == len(events)
+    for row in refused:
+        event = json.loads(row["payload"])
+        field = event["properties"]["field"]
+        text = strings[event["properties"]["n"]]
+        expected = {
+            "type": row["code"] == "bad_type",
+            "messageId": row["code"] == "bad_message_id" and len(text) > 100,
+        }
+        if field in IDS:
+            assert row["code"] == IDS[field][1]
+            assert len(text.strip()) > 255
+        else:
+            assert expected[field]
+
+
+@accepts("B2", "B5", "B7")
+def test_naughty_strings_are_no_write_keys(collector: CollectorProcess) -> None:
+    for text in naughty_strings():
+        document = {"userId": "u", "event": "E", "writeKey": text}
+        answer = collector.post("/v1/track", document, key=None)
+        code = "invalid_write_key" if text else "missing_write_key"
+        assert (answer.status, answer.body["code"]) == (401, code)

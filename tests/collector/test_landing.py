@@ -32,7 +32,7 @@ def event(number: int, *, received_at: int = RECEIVED) -> bytes:
         received_at=received_at,
         source_id="shop",
         flags=["clock_skew"] if number % 2 else [],
-        properties='{"a":"ü\\n\\u0000"}',
+        properties={"a": "ü\n\x00"},
     )
     return msgspec.json.encode(row) + b"\n"
 

@@ -131,3 +131,48 @@ def test_keys_that_differ_in_case_or_composition_are_different(
         assert list(json.loads(row[field]).items()) == list(named.items())
     assert json.loads(row["extra"]) == {"Channel": 1, "channel": 2, "userId ": "v"}
     assert row["user_id"] == "u"
+
+
+@accepts("B38")
+def test_depth_costs_its_event_as_long_as_the_body_can_be_read(tmp_path: Path) -> None:
+    event = b'{"type":"track","userId":"u","event":"E","properties":{"v":%s}}'
+    with running_collector(
+        tmp_path / "data", environ={"KITH_MAX_EVENT_BYTES": "300000"}
+    ) as collector:
+        for levels, status in [(62, 200), (65, 200), (255, 200), (1_025, 400)]:
+            deep = event % (levels * b"[" + levels * b"]")
+            batch = b'{"batch":[%s,%s]}' % (deep, event % b"1")
+            answer = collector.post("/v1/batch", batch)
+            assert answer.status == status
+            assert status == 200 or answer.body["code"] == "too_deep"
+        for levels in (65, 255, 1_025, 100_000):
+            deep = event % (levels * b"[" + levels * b"]")
+            answer = collector.post("/v1/track", deep)
+            assert (answer.status, answer.body["code"]) == (400, "too_deep")
+    rows = landed(collector, "events")
+    assert len(rows) == 1 + 3  # the one that is not too deep, and three neighbours
+    codes = [row["code"] for row in landed(collector, "quarantine")]
+    assert codes == ["too_deep"] * 2
+
+
+@accepts("B49")
+def test_200_000_keys_are_one_event_of_its_batch(collector: CollectorProcess) -> None:
+    many = {f"k{number}": 0 for number in range(200_000)}
+    assert len(json.dumps(many)) < 4_000_000
+    batch = {"batch": [track(properties=many), track(messageId="good")]}
+    assert collector.post("/v1/batch", batch).status == 200
+    (row,) = landed(collector, "events")
+    assert row["message_id"] == "good"
+    (row,) = landed(collector, "quarantine")
+    assert row["code"] == "too_many_properties"
+
+
+@accepts("B39")
+def test_of_equal_keys_only_the_last_is_written(collector: CollectorProcess) -> None:
+    body = (
+        b'{"batch":[{"type":"track","userId":"victim","event":"E","userId":"u",'
+        b'"properties":{"a":1,"\\u0061":2,"b":{"c":1,"c":2}},"messageId":"m"}]}'
+    )
+    assert collector.post("/v1/batch", body).status == 200
+    (row,) = landed(collector, "events")
+    assert (row["user_id"], row["properties"]) == ("u", '{"a":2,"b":{"c":2}}')

@@ -105,6 +105,16 @@ def test_a_mistake_is_named_with_its_file_and_field(
     assert "sources.yml" in str(error.value)
 
 
+@accepts("B88")
+@pytest.mark.parametrize("environ", [{}, {"B": ""}])
+def test_a_missing_or_empty_variable_is_named(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    text = "sources:\n  a: {kind: server, write_key_env: B}"
+    with pytest.raises(SourcesError, match="variable B is not set or empty"):
+        load(tmp_path, text, **environ)
+
+
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     text = """
     sources:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -13,15 +12,15 @@ from hypothesis import strategies as st
 
 from collector import strict_json, wire
 from collector.errors import Refused
-from collector.ingest import Quarantined, make_rows
+from collector.ingest import Quarantined, encode, make_rows
 from collector.validate import Event, Reception
 from tests.collector.acceptance import accepts
 
 RECEPTION = Reception(
     source_id="shop",
     request_id="r1",
-    received_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
-    sent_at=None,
+    received_at=1_795_000_000_000_000,
+    sent=(None, None),
     route_type=None,
     max_event_bytes=32_768,
 )
@@ -35,7 +34,7 @@ def event(value: bytes, message_id: bytes = b"m") -> bytes:
 
 
 def rows_of(body: bytes, route: str = wire.BATCH) -> list[Event | Quarantined]:
-    return make_rows(wire.parse(body, route), RECEPTION, max_events=100)
+    return make_rows(wire.parse(body, route), RECEPTION, max_events=100).rows
 
 
 def beside_a_good_one(value: bytes) -> Event | Quarantined:
@@ -43,7 +42,7 @@ def beside_a_good_one(value: bytes) -> Event | Quarantined:
     body = b'{"batch":[%s,%s]}' % (event(value), event(b"1", b"good"))
     odd, good = rows_of(body)
     assert isinstance(good, Event)
-    assert (good.message_id, good.properties, good.flags) == ("good", '{"v":1}', [])
+    assert (good.message_id, good.properties, good.flags) == ("good", {"v": 1}, [])
     return odd
 
 
@@ -64,7 +63,7 @@ def test_half_an_emoji_is_replaced_in_a_batch_and_refused_alone() -> None:
     row = beside_a_good_one(b'"shirt \\ud83d"')
     assert isinstance(row, Event)
     assert row.flags == ["lone_surrogate"]
-    assert json.loads(row.properties or "") == {"v": "shirt \N{REPLACEMENT CHARACTER}"}
+    assert row.properties == {"v": "shirt \N{REPLACEMENT CHARACTER}"}
     with pytest.raises(Refused) as refused:
         rows_of(event(b'"shirt \\ud83d"'), "track")
     assert (refused.value.status, refused.value.code) == (400, "invalid_json")
@@ -106,8 +105,29 @@ def test_numbers_keep_every_digit(digits: str, stored: Any, flags: list[str]) ->
     ):
         (row,) = rows_of(body, route)
         assert isinstance(row, Event)
-        assert json.loads(row.properties or "")["v"] == stored
+        assert (row.properties or {})["v"] == stored
         assert row.flags == flags
+
+
+@accepts("B41")
+def test_a_huge_integer_in_the_place_of_text_is_a_number() -> None:
+    def row(**changes: int | dict[str, int]) -> Event | Quarantined:
+        raw = {"type": "track", "userId": "u", "event": "E", "messageId": "m"}
+        body = json.dumps({"batch": [{**raw, **changes}]}).encode()
+        (found,) = rows_of(body)
+        assert encode([found])
+        return found
+
+    for field, code in (("event", "bad_event_name"), ("messageId", "bad_message_id")):
+        quarantined = row(**{field: 2**63})
+        assert isinstance(quarantined, Quarantined)
+        assert (quarantined.code, quarantined.path) == (code, field)
+    event = row(
+        name=2**63, userId=2**63, context={"library": 2**63, "userAgent": 2**63}
+    )
+    assert isinstance(event, Event)
+    assert (event.name, event.user_agent, event.user_id) == (None, None, str(2**63))
+    assert event.extra == {"name": str(2**63)}
 
 
 @accepts("B41")
@@ -121,7 +141,7 @@ def test_what_the_batch_says_of_all_counts_for_each() -> None:
     body = b'{"context":{"a":NaN},"sentAt":"\\ud800","writeKey":"\\ud800","batch":[%s]}'
     request = wire.parse(body % event(b"1"), wire.BATCH)
     assert request.write_key == request.sent_at == "\N{REPLACEMENT CHARACTER}"
-    (row,) = make_rows(request, RECEPTION, max_events=1)
+    (row,) = make_rows(request, RECEPTION, max_events=1).rows
     assert isinstance(row, Quarantined)
     assert (row.code, row.path) == ("not_a_number", "context.a")
 
@@ -132,7 +152,7 @@ def test_the_last_of_equal_keys_wins(escaped: bool) -> None:
     key = b"\\u0076" if escaped else b"v"
     (row,) = rows_of(b'{"batch":[%s]}' % event(b'1,"%s":2' % key))
     assert isinstance(row, Event)
-    assert row.properties == '{"v":2}'
+    assert row.properties == {"v": 2}
 
 
 @accepts("B38", "B45", "B48")

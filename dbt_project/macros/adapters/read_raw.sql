@@ -5,7 +5,8 @@
 
     A dataset is a directory of Parquet files named like the source table. When it holds
     no file yet (a fresh clone, before the collector ran), the result is an empty
-    relation with the columns that the source's yml declares, so every model builds.
+    relation with the columns that the source's yml declares, so every model builds. On
+    object storage that is an error instead: a mistyped bucket holds no file either.
     In a dbt unit test the source is the test's own rows, which pass through.
 -#}
 {%- macro read_raw(relation) -%}
@@ -20,7 +21,15 @@
 {%- macro duckdb__read_raw(relation) -%}
     {%- set files = raw_directory(relation.identifier) ~ '/**/*.parquet' -%}
     {%- set found = run_query("select count(*) from glob('" ~ files ~ "')") -%}
-    {%- if found.columns[0].values()[0] == 0 -%}
+    {%- set is_empty = found.columns[0].values()[0] == 0 -%}
+    {%- if is_empty and '://' in files -%}
+        {{
+            exceptions.raise_compiler_error(
+                files ~ ' names no file. Mend KITH_RAW_URL; where nothing was landed '
+                ~ 'yet, `./kith build` puts there what every dataset needs.'
+            )
+        }}
+    {%- elif is_empty -%}
         {{ empty_source(relation.identifier) }}
     {%- else -%}
         read_parquet(
@@ -35,7 +44,10 @@
 
 {#- Where the files of a raw dataset lie, ready to stand between single quotes. -#}
 {%- macro raw_directory(dataset) -%}
-    {{ (env_var('KITH_DATA_DIR', '../data') ~ '/raw/' ~ dataset) | replace("'", "''") }}
+    {%- set url = env_var('KITH_RAW_URL', '') -%}
+    {%- set place = url or env_var('KITH_DATA_DIR', '../data') ~ '/raw' -%}
+    {%- set place = place.split('?')[0].removeprefix('file://').rstrip('/') -%}
+    {{ (place ~ '/' ~ dataset) | replace("'", "''") }}
 {%- endmacro -%}
 
 
