@@ -8,6 +8,7 @@ answer is no.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -46,7 +47,8 @@ def create() -> Collector:
     """The application, set up from the environment; called in each worker."""
     logs.configure()
     settings = CollectorSettings()
-    return Collector(settings, LiveSources(settings.sources, environ=os.environ))
+    sources = LiveSources.of_worker(settings.sources, environ=os.environ)
+    return Collector(settings, sources)
 
 
 class Collector:
@@ -89,7 +91,7 @@ class Collector:
             Action.ROBOTS: self._robots,
             Action.OPENAPI: self._openapi,
         }
-        self._guard = asyncio.create_task(_leave_with_parent(os.getppid()))
+        self._guard = asyncio.create_task(_leave_with_parent())
         self._follower = asyncio.create_task(self._sources.follow())
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
@@ -190,9 +192,10 @@ class Collector:
         return Answer(_OPENAPI.read_bytes())
 
 
-async def _leave_with_parent(parent: int) -> None:
+async def _leave_with_parent() -> None:
     """End the worker when its supervisor is gone: nobody else would stop it."""
-    while os.getppid() == parent:
+    supervisor = multiprocessing.parent_process()
+    while supervisor is None or os.getppid() == supervisor.pid:
         await asyncio.sleep(1)
     logger.error("the supervisor is gone")
     os._exit(1)

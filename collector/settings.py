@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from collector.device import IpPolicy
@@ -114,3 +114,11 @@ class CollectorSettings(BaseSettings):
     def secrets_dir(self) -> Path:
         """Generated secrets of a development machine, readable by their owner only."""
         return self.data_dir / "secrets"
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """What is wrong with which variable, one a line."""
+    return "\n".join(
+        f"KITH_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+        for problem in error.errors()
+    )
