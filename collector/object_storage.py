@@ -103,11 +103,9 @@ RawPlace = Path | ObjectStorage
 
 
 @functools.cache
-def raw_place(url: str) -> RawPlace:
-    """The place that a checked URL names; calls nobody yet."""
+def object_storage(url: str) -> ObjectStorage:
+    """The place in a bucket that a checked URL names; calls nobody yet."""
     parts = urlsplit(url)
-    if parts.scheme == "file":
-        return Path(parts.path)
     path = f"{parts.netloc}{parts.path}".rstrip("/")
     make = _s3 if parts.scheme == "s3" else _gcs
     return ObjectStorage(

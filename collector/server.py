@@ -60,19 +60,18 @@ def serve() -> None:
         )
     with lock:
         _require_port(settings.collector_host, settings.collector_port)
-        raw = settings.raw_place()
-        # Object storage is the landing process's alone: a call to it may hang, and this
-        # process has to go on.
-        if isinstance(raw, Path):
-            ensure_datasets(raw)
+        # Object storage is the landing process's alone: a call to it may hang, and its
+        # client has threads, which a process that forks must not have.
+        if settings.raw_dir:
+            ensure_datasets(settings.raw_dir)
         _prepare_metrics(settings.data_dir / "metrics")
         landing = Landing()
         try:
             _http_server(settings, landing, sources).serve()
         finally:
             landing.stop()
-            if isinstance(raw, Path):
-                land(settings.log_dir, raw, seconds=LAST_SECONDS)
+            if settings.raw_dir:
+                land(settings.log_dir, settings.raw_dir, seconds=LAST_SECONDS)
 
 
 def _require_port(host: str, port: int) -> None:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from collector.device import IpPolicy
-from collector.raw_url import check_url
+from collector.raw_url import check_url, directory
 
 if TYPE_CHECKING:
     from collector.object_storage import RawPlace
@@ -99,16 +99,16 @@ class CollectorSettings(BaseSettings):
         return self.data_dir / "log"
 
     @property
-    def raw_dir(self) -> Path:
-        """The raw datasets."""
-        return self.data_dir / "raw"
+    def raw_dir(self) -> Path | None:
+        """The directory of the raw datasets; None when they are on object storage."""
+        return directory(self.raw_url) if self.raw_url else self.data_dir / "raw"
 
     def raw_place(self) -> RawPlace:
         """Where the raw datasets are: a directory, or object storage."""
         # Here and not above: HTTP workers need no Arrow.
-        from collector.object_storage import raw_place
+        from collector.object_storage import object_storage
 
-        return raw_place(self.raw_url) if self.raw_url else self.data_dir / "raw"
+        return self.raw_dir or object_storage(self.raw_url)
 
     @property
     def secrets_dir(self) -> Path:
