@@ -35,6 +35,7 @@ from collector.intake import Intake
 from collector.live_sources import LiveSources
 from collector.log import DRAIN_SIGNAL, open_log
 from collector.overload import Admission
+from collector.refusals import Refusals
 from collector.routes import Action, Found
 from collector.settings import CollectorSettings
 
@@ -60,6 +61,7 @@ class Collector:
         # Unique without asking the system for random bytes at each request.
         self._request_prefix = secrets.token_hex(6)
         self._request_numbers = count()
+        self._refusals = Refusals()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(self._start())
@@ -100,11 +102,13 @@ class Collector:
             protocol.response_empty(204, cors.preflight_headers(scope))
             return
         found = routes.find(scope.path, prefix=self._settings.path_prefix)
+        route = found[0].path if found else "(unknown)"
         code = ""
         try:
             answer = await self._answer(scope, protocol, request_id, found)
         except Refused as refused:
             code = refused.code
+            self._refusals.note(refused, route=route, request_id=request_id)
             answer = refusal(refused, request_id)
         except Exception:
             # The client is answered in any case: without an answer it tries for ever.
@@ -112,9 +116,7 @@ class Collector:
             failure = Refused(500, "internal_error", "The collector failed; try again.")
             code = failure.code
             answer = refusal(failure, request_id)
-        metrics.count_request(
-            found[0].path if found else "(unknown)", answer.status, code
-        )
+        metrics.count_request(route, answer.status, code)
         headers = [
             ("content-type", answer.content_type),
             ("x-request-id", request_id),
