@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import multiprocessing
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,6 +36,7 @@ from collector.intake import Intake
 from collector.live_sources import LiveSources
 from collector.log import DRAIN_SIGNAL, open_log
 from collector.overload import Admission
+from collector.refusals import Refusals
 from collector.routes import Action, Found
 from collector.settings import CollectorSettings
 
@@ -50,7 +52,8 @@ def create() -> Collector:
     """The application, set up from the environment; called in each worker."""
     logs.configure()
     settings = CollectorSettings()
-    return Collector(settings, LiveSources(settings.sources, environ=os.environ))
+    sources = LiveSources.of_worker(settings.sources, environ=os.environ)
+    return Collector(settings, sources)
 
 
 class Collector:
@@ -62,6 +65,7 @@ class Collector:
         # Unique without asking the system for random bytes at each request.
         self._request_prefix = secrets.token_hex(6)
         self._request_numbers = count()
+        self._refusals = Refusals()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(self._start())
@@ -94,7 +98,7 @@ class Collector:
             Action.ROBOTS: self._robots,
             Action.OPENAPI: self._openapi,
         }
-        self._guard = asyncio.create_task(_leave_with_parent(os.getppid()))
+        self._guard = asyncio.create_task(_leave_with_parent())
         self._follower = asyncio.create_task(self._sources.follow())
         self._publisher = asyncio.create_task(metrics.publish_regularly())
         # What is alive now stays; looking through it again and again finds nothing.
@@ -108,11 +112,13 @@ class Collector:
             protocol.response_empty(204, cors.preflight_headers(scope))
             return
         found = routes.find(scope.path, prefix=self._settings.path_prefix)
+        route = found[0].path if found else "(unknown)"
         code = ""
         try:
             answer = await self._answer(scope, protocol, request_id, found)
         except Refused as refused:
             code = refused.code
+            self._refusals.note(refused, route=route, request_id=request_id)
             answer = refusal(refused, request_id)
         except Exception:
             # The client is answered in any case: without an answer it tries for ever.
@@ -120,9 +126,7 @@ class Collector:
             failure = Refused(500, "internal_error", "The collector failed; try again.")
             code = failure.code
             answer = refusal(failure, request_id)
-        metrics.count_request(
-            found[0].path if found else "(unknown)", answer.status, code
-        )
+        metrics.count_request(route, answer.status, code)
         headers = [
             ("content-type", answer.content_type),
             ("x-request-id", request_id),
@@ -200,9 +204,10 @@ class Collector:
         return Answer(_OPENAPI.read_bytes())
 
 
-async def _leave_with_parent(parent: int) -> None:
+async def _leave_with_parent() -> None:
     """End the worker when its supervisor is gone: nobody else would stop it."""
-    while os.getppid() == parent:
+    supervisor = multiprocessing.parent_process()
+    while supervisor is None or os.getppid() == supervisor.pid:
         await asyncio.sleep(1)
     logger.error("the supervisor is gone")
     os._exit(1)

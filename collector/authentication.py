@@ -59,10 +59,11 @@ def require_permission(source: Source, *, origin: str | None, region: str) -> No
             "Pages of this origin may not send to this source; see `allowed_origins`.",
         )
     if region and source.region and source.region != region:
+        place = source.region_url or "the collector there"
         raise Refused(
             421,
             "wrong_region",
-            f"This source belongs to the region {source.region}; send it there.",
+            f"This source belongs to the region {source.region}; send to {place}.",
         )
 
 

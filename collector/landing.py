@@ -13,6 +13,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -79,14 +80,16 @@ def land(
     return report
 
 
-def run_landing(settings: CollectorSettings) -> None:
-    """Land again and again until SIGTERM or SIGINT; the body of the landing process."""
+def run_landing(settings: CollectorSettings, *, parent: int) -> None:
+    """Land again and again until SIGTERM or SIGINT; the body of the landing process.
+
+    It ends too when the process `parent` does, which started it.
+    """
     log_dir, raw_dir = settings.log_dir, settings.raw_place()
     seconds = min(1.0, settings.segment_seconds)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    parent = os.getppid()
     begin, pause = True, seconds
     # A collector that was killed outright cannot stop this process; its orphan stops.
     while not stop.wait(pause) and os.getppid() == parent:
@@ -250,4 +253,4 @@ def _by_day(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 
 if __name__ == "__main__":
     logs.configure()
-    run_landing(CollectorSettings())
+    run_landing(CollectorSettings(), parent=int(sys.argv[1]))

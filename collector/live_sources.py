@@ -1,7 +1,8 @@
 """Sources that follow their files: a change takes effect without a restart.
 
 A file that cannot be used changes nothing: the last good sources stay, the mistake is
-logged and stands in `/ready` until it is mended.
+logged and stands in `/ready` until it is mended. A worker that starts meanwhile has the
+last good ones from the server, which it is a fork of.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ POLL_SECONDS = 1.0
 
 logger = structlog.get_logger("collector")
 _Stamp = tuple[tuple[str, int, int, int], ...]
+_handed_down: list[LiveSources] = []
 
 
 class LiveSources:
@@ -34,26 +36,43 @@ class LiveSources:
         self.current: Sources = load_sources(path, environ=environ)
         self.problem: str | None = None
 
+    @staticmethod
+    def of_worker(path: Path, *, environ: Mapping[str, str]) -> LiveSources:
+        """What the server handed down, brought up to date; else what is in the file."""
+        if not _handed_down:
+            return LiveSources(path, environ=environ)
+        sources = _handed_down[-1]
+        sources.refresh()
+        return sources
+
+    def hand_down(self) -> None:
+        """Let processes forked from this one begin with these sources."""
+        _handed_down.append(self)
+
     async def follow(self) -> None:
-        """Look at the files every second, for ever."""
+        """Look at the files every second, for ever, and say what was found."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            self.refresh()
+            if not self.refresh():
+                continue
+            if self.problem is None:
+                logger.info("loaded the changed sources")
+            else:
+                logger.error("kept the last good sources", problem=self.problem)
 
-    def refresh(self) -> None:
-        """Load the sources anew when one of their files has changed."""
+    def refresh(self) -> bool:
+        """Load the sources anew when a file of them has changed; whether one had."""
         stamp = self._look()
         if stamp == self._stamp:
-            return
+            return False
         self._stamp = stamp
         try:
             self.current = load_sources(self._path, environ=self._environ)
         except SourcesError as error:
             self.problem = str(error)
-            logger.error("kept the last good sources", problem=self.problem)
         else:
             self.problem = None
-            logger.info("loaded the changed sources")
+        return True
 
     def _look(self) -> _Stamp:
         """What changes whenever a file is written, replaced, added or taken away."""

@@ -80,12 +80,18 @@ class ObjectStorage:
         return self.list_path(f"{self.path}/{prefix}")
 
     def list_path(self, path: str) -> Sequence[fs.FileInfo]:
-        """The objects below `<bucket>/<prefix>`, of this bucket or another one."""
+        """The objects below `<bucket>/<prefix>`, of this bucket or another one.
+
+        None is an answer, but not of a bucket that does not exist.
+        """
         selector = fs.FileSelector(path, recursive=True, allow_not_found=True)
         try:
             found = self.filesystem.get_file_info(selector)
+            bucket = found or self.filesystem.get_file_info([path.partition("/")[0]])
         except OSError as error:
             raise self.failure(f"cannot list {path}", error) from error
+        if bucket[0].type == fs.FileType.NotFound:
+            raise ObjectStorageError(f"{self.url}: {_HINTS['NO_SUCH_BUCKET']}")
         return sorted((one for one in found if one.is_file), key=lambda one: one.path)
 
     def failure(self, what: str, error: OSError) -> ObjectStorageError:
@@ -103,11 +109,9 @@ RawPlace = Path | ObjectStorage
 
 
 @functools.cache
-def raw_place(url: str) -> RawPlace:
-    """The place that a checked URL names; calls nobody yet."""
+def object_storage(url: str) -> ObjectStorage:
+    """The place in a bucket that a checked URL names; calls nobody yet."""
     parts = urlsplit(url)
-    if parts.scheme == "file":
-        return Path(parts.path)
     path = f"{parts.netloc}{parts.path}".rstrip("/")
     make = _s3 if parts.scheme == "s3" else _gcs
     return ObjectStorage(

@@ -57,17 +57,23 @@ class Charge:
         more = size - self._bytes
         if more <= 0:
             return
-        if more > self._budget.left:
+        if more > self._budget.left and not self._is_alone():
             raise overloaded()
         self._budget.left -= more
         self._bytes = size
 
+    def _is_alone(self) -> bool:
+        return self._budget.left + self._bytes == self._budget.limit
+
 
 class Budget:
-    """The bytes that all requests being worked on may hold together."""
+    """The bytes that all requests being worked on may hold together.
+
+    A body larger than that is taken when it is alone, or it could never be sent.
+    """
 
     def __init__(self, limit: int) -> None:
-        self.left = limit
+        self.limit = self.left = limit
 
     def charge(self) -> Charge:
         """Begin to count a request; raises `Refused` without room."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 OPTIONS: dict[str, frozenset[str]] = {
@@ -49,6 +50,12 @@ def check_url(url: str) -> str:
             f"{', '.join(sorted(known)) or 'none'}"
         )
     return url
+
+
+def directory(url: str) -> Path | None:
+    """The directory that a checked URL names, or None when it names a bucket."""
+    parts = urlsplit(url)
+    return Path(parts.path) if parts.scheme == "file" else None
 
 
 def options(url: str) -> dict[str, str]:

@@ -10,11 +10,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from collector.device import IpPolicy
-from collector.raw_url import check_url
+from collector.raw_url import check_url, directory
 
 if TYPE_CHECKING:
     from collector.object_storage import RawPlace
@@ -99,18 +99,26 @@ class CollectorSettings(BaseSettings):
         return self.data_dir / "log"
 
     @property
-    def raw_dir(self) -> Path:
-        """The raw datasets."""
-        return self.data_dir / "raw"
+    def raw_dir(self) -> Path | None:
+        """The directory of the raw datasets; None when they are on object storage."""
+        return directory(self.raw_url) if self.raw_url else self.data_dir / "raw"
 
     def raw_place(self) -> RawPlace:
         """Where the raw datasets are: a directory, or object storage."""
         # Here and not above: HTTP workers need no Arrow.
-        from collector.object_storage import raw_place
+        from collector.object_storage import object_storage
 
-        return raw_place(self.raw_url) if self.raw_url else self.data_dir / "raw"
+        return self.raw_dir or object_storage(self.raw_url)
 
     @property
     def secrets_dir(self) -> Path:
         """Generated secrets of a development machine, readable by their owner only."""
         return self.data_dir / "secrets"
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """What is wrong with which variable, one a line."""
+    return "\n".join(
+        f"KITH_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+        for problem in error.errors()
+    )

@@ -21,6 +21,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Origin = Annotated[
     str, Field(pattern=r"(?i)^https?://(\*\.)?[a-z0-9.-]+(:[0-9]{1,5})?$")
 ]
+Url = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 Region = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Count = Annotated[int, Field(gt=0)]
 
@@ -77,6 +78,8 @@ class File(_Strict):
     """The whole file."""
 
     sources: Annotated[dict[SourceName, Entry], Field(min_length=1)]
+    regions: dict[Region, Url] = {}
+    """Where the collectors of other regions are."""
 
 
 def read(path: Path) -> File:

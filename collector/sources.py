@@ -10,7 +10,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collector import source_file
@@ -31,6 +31,8 @@ class Source:
     allowed_origins: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
     region: str | None = None
+    region_url: str | None = None
+    """Where the collector of its region is, when `sources.yml` says so."""
     webhook: Webhook | None = None
 
     @property
@@ -81,10 +83,14 @@ def load_sources(path: Path, *, environ: Mapping[str, str]) -> Sources:
     problems: list[str] = []
     by_hash: dict[bytes, Source] = {}
     by_name: dict[str, Source] = {}
-    for name, entry in source_file.read(path).sources.items():
+    file = source_file.read(path)
+    for name, entry in file.sources.items():
         where = f"{path}: sources.{name}"
         try:
-            source = by_name[name] = _source(name, entry, path.parent, environ)
+            source = _source(name, entry, path.parent, environ)
+            if url := file.regions.get(entry.region or ""):
+                source = replace(source, region_url=url)
+            by_name[name] = source
             digest = _digest(entry, environ)
         except SourcesError as error:
             problems.append(f"{where}{error}")

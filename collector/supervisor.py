@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 from granian.server import MPServer
 
+from collector.live_sources import LiveSources
 from collector.log import DRAIN_SIGNAL
 
 CHECK_SECONDS = 0.5
@@ -60,7 +61,9 @@ class Landing:
 
     def _start(self) -> None:
         self._pause_until = time.monotonic() + PAUSE_SECONDS
-        self._process = subprocess.Popen([sys.executable, "-m", "collector.landing"])
+        # Its parent may be gone before it can ask who that is.
+        command = [sys.executable, "-m", "collector.landing", str(os.getpid())]
+        self._process = subprocess.Popen(command)  # noqa: S603 - our own program
 
 
 class Server(MPServer):
@@ -72,6 +75,8 @@ class Server(MPServer):
 
     drain_seconds = 0.0
     landing: Landing
+    sources: LiveSources
+    """Kept up to date for workers that start later."""
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         os.register_at_fork(after_in_child=_let_signals_end_this_process)
@@ -103,6 +108,7 @@ class Server(MPServer):
                 return
             self.main_loop_interrupt.clear()
             self.landing.keep_running()
+            self.sources.refresh()
             while self.interrupt_children and not self.interrupt_signal:
                 index = self.interrupt_children.pop()
                 if time.monotonic() - self.wrks[index].birth < SHORT_LIFE_SECONDS:

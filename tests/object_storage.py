@@ -66,7 +66,9 @@ class ObjectServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Refuse connections."""
+        """Refuse connections; stopped already, it stays so."""
+        if not self._thread.is_alive():
+            return
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -7,7 +7,6 @@ import os
 import typer
 
 from orchestration.cli.output import err
-from orchestration.cli.ports import require_free
 
 
 def register(app: typer.Typer) -> None:
@@ -21,13 +20,12 @@ def collect() -> None:
     Point a Segment or RudderStack client at the printed address, with the write key of
     a source in collector/sources.yml.
     """
-    from collector.server import EXIT_ALREADY_RUNNING, AlreadyRunning, serve
+    from collector.server import EXIT_TAKEN, AlreadyRunning, CannotListen, serve
     from collector.settings import CollectorSettings
     from collector.sources import DEVELOPMENT_KEY, ensure_development_key
 
     settings = CollectorSettings()
     host, port = settings.collector_host, settings.collector_port
-    require_free(host, port, variable="KITH_COLLECTOR_PORT")
     key, is_new = ensure_development_key(settings.secrets_dir)
     os.environ[DEVELOPMENT_KEY] = key
     if is_new:
@@ -36,6 +34,6 @@ def collect() -> None:
     err.print(f"collecting at http://{host}:{port}, data in {settings.data_dir}")
     try:
         serve()
-    except AlreadyRunning as error:
+    except (AlreadyRunning, CannotListen) as error:
         err.print(f"kith: {error}")
-        raise typer.Exit(EXIT_ALREADY_RUNNING) from None
+        raise typer.Exit(EXIT_TAKEN) from None

@@ -32,8 +32,6 @@ def settings_problem(error: Exception) -> str | None:
     """A wrong `KITH_*` variable in words, or None when the error is another one."""
     if not isinstance(error, ValidationError) or not error.title.endswith("Settings"):
         return None
-    problems = (
-        f"KITH_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
-        for problem in error.errors()
-    )
-    return "\n".join(problems)
+    from collector.settings import wrong_settings
+
+    return wrong_settings(error)

@@ -191,9 +191,13 @@ def test_a_refusal_is_explained_and_keeps_the_segment(
 
 def test_a_missing_bucket_is_named(server: ObjectServer, tmp_path: Path) -> None:
     path = segment(tmp_path, "s1", "a")
+    place = place_of(server, bucket="kiht")
     with pytest.raises(ObjectStorageError, match="no such bucket: create it, or mend"):
-        land(tmp_path, place_of(server, bucket="kiht"))
+        land(tmp_path, place)
     assert path.exists()
+    with pytest.raises(ObjectStorageError, match="no such bucket: create it, or mend"):
+        place.list("events")
+    assert list(place_of(server).list("events")) == []
 
 
 def test_only_what_is_found_again_counts_as_written(

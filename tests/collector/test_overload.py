@@ -87,6 +87,11 @@ def test_bytes_are_counted_as_they_come_and_given_back() -> None:
         with pytest.raises(Refused):
             budget.charge()
     assert budget.left == 3 * LEAST_CHARGE
+    with budget.charge() as alone:
+        alone.cover(10 * LEAST_CHARGE)
+        with pytest.raises(Refused):
+            budget.charge()
+    assert budget.left == 3 * LEAST_CHARGE
 
 
 def test_turns_come_in_order_and_not_too_late() -> None:

@@ -67,6 +67,11 @@ def test_a_source_is_found_by_its_key_from_either_place(tmp_path: Path) -> None:
         ("sources: {}", "sources: "),
         ("sources: [", "not valid YAML"),
         ("- a", "sources.yml: "),
+        (
+            "sources:\n  a: {kind: server, write_key_env: A}\n"
+            "regions: {us: us.collector.example}",
+            "regions.us",
+        ),
         ("sources:\n  a: {kind: server, kind: mobile}", "'kind' is given twice"),
         (
             "sources:\n  a: {kind: server, write_key_env: A}\n"
@@ -212,6 +217,8 @@ def test_a_source_of_another_region_is_sent_there(tmp_path: Path) -> None:
     sources:
       here: {write_key_env: KITH_WRITE_KEY, kind: server, region: eu}
       there: {write_key_env: KITH_WEB_KEY, kind: server, region: us}
+      elsewhere: {write_key_env: KITH_CLOSED_KEY, kind: server, region: jp}
+    regions: {us: "https://us.collector.example"}
     """
     environ = {"KITH_REGION": "eu"}
     data_dir = tmp_path / "data"
@@ -219,7 +226,10 @@ def test_a_source_of_another_region_is_sent_there(tmp_path: Path) -> None:
         assert status(collector, "test-write-key") == 200
         refused = collector.post("/v1/track", EVENT, key="web-key")
         assert (refused.status, refused.body["code"]) == (421, "wrong_region")
-        assert "us" in refused.body["message"]
+        assert "https://us.collector.example" in refused.body["message"]
+        refused = collector.post("/v1/track", EVENT, key="closed-key")
+        assert (refused.status, refused.body["code"]) == (421, "wrong_region")
+        assert "region jp" in refused.body["message"]
 
 
 def test_the_file_of_the_repository_can_be_used() -> None:
