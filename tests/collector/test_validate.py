@@ -22,15 +22,15 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
+    | text,
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+        st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -241,7 +241,7 @@ def test_whatever_json_arrives_is_stored_or_refused_by_name(
     assert isinstance(result, Event) or (result.code and result.detail)
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), json_values))
+@given(st.dictionaries(text, json_values, max_size=8))
 def test_properties_are_stored_without_loss(properties: dict[str, Any]) -> None:
     event = validate(track(properties=properties), reception(max_event_bytes=10**6))
     assert json.loads(event.properties or "") == properties
