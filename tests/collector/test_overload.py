@@ -189,11 +189,15 @@ def test_a_body_that_grows_beyond_the_room_is_refused_and_gives_it_back(
         time.sleep(0.1)
 
 
+@pytest.mark.parametrize("taken", [990_000, 950_000])
 def test_a_client_that_is_refused_while_it_sends_can_read_why_and_go_on(
-    small: CollectorProcess,
+    small: CollectorProcess, taken: int
 ) -> None:
-    """Its connection stays usable: it is not cut off in the middle of its body."""
-    chunk = b"%x\r\n%s\r\n" % (980_000, b" " * 980_000)
+    """Its connection stays usable: it is not cut off in the middle of its body.
+
+    With all room taken it is refused before its body is read, else afterwards.
+    """
+    chunk = b"%x\r\n%s\r\n" % (taken, b" " * taken)
     with contextlib.ExitStack() as stack:
         opened(stack, small, HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunk)
         time.sleep(0.5)
