@@ -128,6 +128,23 @@ def test_the_clock_of_the_client_is_corrected() -> None:
     assert event.flags == []
 
 
+@accepts("B67")
+@pytest.mark.parametrize(
+    ("days", "corrected"), [(29, True), (-29, True), (31, False), (-31, False)]
+)
+def test_a_clock_is_believed_to_be_wrong_by_thirty_days(
+    days: int, corrected: bool
+) -> None:
+    skew = timedelta(days=days)
+    event = validate(
+        track(timestamp="2026-06-01T00:00:00Z"),
+        reception(sent_at=(NOW - skew).isoformat()),
+    )
+    original = datetime(2026, 6, 1, tzinfo=UTC)
+    assert time_of(event.timestamp) == original + skew * corrected
+    assert event.flags == ([] if corrected else ["clock_skew"])
+
+
 @pytest.mark.parametrize(
     ("changes", "sent_at", "expected", "flag"),
     [
