@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from collector.landing import land
+from tests.collector.acceptance import accepts
 from tests.faults import (
     Sender,
     check_conservation,
@@ -43,6 +44,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(path)], check=True)
 
 
+@accepts("F8")
 def test_a_full_disk_is_answered_429_and_recovers_without_a_restart(
     tmp_path: Path, small_disk: Path
 ) -> None:
@@ -72,6 +74,7 @@ def test_a_full_disk_is_answered_429_and_recovers_without_a_restart(
     assert stored_messages(data_dir) == sorted([*acknowledged, "last"])
 
 
+@accepts("F9")
 def test_below_the_low_water_mark_new_events_are_refused(tmp_path: Path) -> None:
     mark = str(10**18)
     with running_collector(tmp_path / "data", environ={}) as collector:
@@ -88,6 +91,7 @@ def test_below_the_low_water_mark_new_events_are_refused(tmp_path: Path) -> None
     assert stored_messages(tmp_path / "data") == ["before"]
 
 
+@accepts("F17")
 def test_two_collectors_never_share_a_log(tmp_path: Path) -> None:
     with running_collector(tmp_path / "data") as collector:
         second = subprocess.run(
@@ -112,6 +116,7 @@ def test_two_collectors_never_share_a_log(tmp_path: Path) -> None:
     assert stored_messages(tmp_path / "data") == ["kept"]
 
 
+@accepts("F23")
 def test_a_killed_worker_costs_its_own_connections_only(tmp_path: Path) -> None:
     environ = {"KITH_COLLECTOR_WORKERS": "2"}
     with running_collector(tmp_path / "data", environ=environ) as collector:
@@ -126,6 +131,7 @@ def test_a_killed_worker_costs_its_own_connections_only(tmp_path: Path) -> None:
     assert check_conservation(tmp_path / "data", [sender]).acknowledged > 20
 
 
+@accepts("F20")
 def test_sigterm_says_not_ready_refuses_new_events_and_loses_none(
     tmp_path: Path,
 ) -> None:
@@ -145,6 +151,7 @@ def test_sigterm_says_not_ready_refuses_new_events_and_loses_none(
     assert figures.acknowledged == figures.landed
 
 
+@accepts("F10")
 def test_running_out_of_descriptors_refuses_and_recovers(tmp_path: Path) -> None:
     """The limit of the running worker is lowered below what its clients need."""
     collector = start_collector(
@@ -168,6 +175,7 @@ def test_running_out_of_descriptors_refuses_and_recovers(tmp_path: Path) -> None
     assert "after" in stored_messages(tmp_path / "data")
 
 
+@accepts("F14")
 def test_slow_headers_and_bodies_end_and_good_clients_go_on(tmp_path: Path) -> None:
     environ = {"KITH_BODY_SECONDS": "1", "KITH_HEADER_SECONDS": "1"}
     head = (
@@ -196,6 +204,7 @@ def test_slow_headers_and_bodies_end_and_good_clients_go_on(tmp_path: Path) -> N
     assert stored_messages(tmp_path / "data") == ["good"]
 
 
+@accepts("F18")
 def test_the_clock_of_the_machine_may_jump(tmp_path: Path) -> None:
     """Segments made in any order of the clock all land, each row once."""
     clocks = ["2036-01-01", "2016-01-01", "2026-01-01"]
