@@ -84,7 +84,10 @@ def _compact() -> CompactionReport:
     settings = CollectorSettings()
     raw_dir = settings.raw_place()
     if not isinstance(raw_dir, Path):
-        raise Problem(f"{raw_dir.url}: files on object storage are not compacted.")
+        raise Problem(
+            f"{raw_dir.url}: files on object storage are not compacted. "
+            "A larger KITH_SEGMENT_SECONDS makes fewer of them."
+        )
     try:
         with warehouse_lock(settings.data_dir, on_wait=err.print):
             return compact(settings.log_dir, raw_dir)

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -24,6 +25,7 @@ from collector.isolation import TRIED
 from collector.landing import land
 from collector.object_storage import ObjectStorage, RawPlace, parquet_files, register
 from collector.raw_url import check_url
+from collector.scrub import scrub
 from collector.segments import SEALED
 from collector.settings import CollectorSettings
 from collector.validate import Event
@@ -274,13 +276,14 @@ def test_a_slow_storage_only_takes_longer(server: ObjectServer, tmp_path: Path) 
     server.requests.clear()
 
     def be_slow(environ: Environ) -> None:
-        if environ["REQUEST_METHOD"] == "PUT":
+        if environ["REQUEST_METHOD"] == "HEAD":
             time.sleep(4)
 
     server.fault = be_slow
-    land(tmp_path, place)
+    land(tmp_path, place, begin=False)
+    assert [method for method, _ in server.requests] == ["PUT", "HEAD"]
+    server.fault = None
     assert messages(place) == ["a"]
-    assert [method for method, _ in server.requests].count("PUT") == 1
 
 
 def test_duckdb_reads_the_objects_by_their_urls(
@@ -310,6 +313,24 @@ def test_duckdb_reads_the_objects_by_their_urls(
         for query, files in ((by_day, every), (count, none), (by_day, one)):
             with pytest.raises(duckdb.Error, match="access is denied"):
                 connection.execute(query, files)
+
+
+def test_a_scrub_finds_what_the_storage_lost(
+    server: ObjectServer, tmp_path: Path
+) -> None:
+    place = place_of(server)
+    segment(tmp_path, "s1", "a", "b")
+    land(tmp_path, place)
+    report = scrub(tmp_path, place)
+    assert (report.files, report.rows, report.findings) == (5, 2, [])
+    (name,) = (name for name in objects(place) if "dt=2026-11-18" in name)
+    content = bytearray(objects(place)[name])
+    content[100] ^= 1
+    place.put(name, pa.py_buffer(bytes(content)))
+    assert [finding.file for finding in scrub(tmp_path, place).findings] == [name]
+    server.fault = refusal("403 Forbidden", "AccessDenied")
+    with pytest.raises(ObjectStorageError, match="access is denied"):
+        scrub(tmp_path, place)
 
 
 @pytest.mark.parametrize(
