@@ -7,6 +7,7 @@ what was not stored was refused in a way that clients try again.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,13 @@ from tests.faults import (
     tracks,
     workers,
 )
-from tests.servers import request, running_collector, start_collector
+from tests.servers import (
+    WRITE_KEY,
+    basic,
+    request,
+    running_collector,
+    start_collector,
+)
 
 
 @pytest.fixture
@@ -173,6 +181,38 @@ def test_running_out_of_descriptors_refuses_and_recovers(tmp_path: Path) -> None
             idle.close()
         collector.stop()
     assert "after" in stored_messages(tmp_path / "data")
+
+
+@accepts("F10")
+def test_without_a_descriptor_for_a_segment_events_are_refused_for_a_while(
+    tmp_path: Path,
+) -> None:
+    """The limit is lowered to the first number that is free, so nothing can be opened;
+    the client's connection is open already."""
+    environ = {"KITH_SEGMENT_SECONDS": "0.2"}
+    with running_collector(tmp_path / "data", environ=environ) as collector:
+        (worker,) = workers(collector)
+        with contextlib.closing(HTTPConnection("127.0.0.1", collector.port)) as client:
+            assert post(client, "before").status == 200
+            eventually(lambda: not list((tmp_path / "data").rglob("log/0/*.open")))
+            usual = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+            open_now = {int(path.name) for path in Path(f"/proc/{worker}/fd").iterdir()}
+            first_free = min(set(range(len(open_now) + 1)) - open_now)
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, (first_free, usual[1]))
+            refused = post(client, "refused")
+            assert (refused.status, refused.getheader("retry-after")) == (429, "5")
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, usual)
+            eventually(lambda: post(client, "after").status == 200)
+        assert workers(collector) == [worker]
+    assert set(stored_messages(tmp_path / "data")) == {"before", "after"}
+
+
+def post(client: HTTPConnection, message: str) -> HTTPResponse:
+    headers = {"authorization": basic(WRITE_KEY)}
+    client.request("POST", "/v1/batch", json.dumps(tracks([message])), headers)
+    answer = client.getresponse()
+    answer.read()
+    return answer
 
 
 @accepts("F14")
