@@ -166,6 +166,7 @@ def start_collector(
     process = subprocess.Popen(
         [sys.executable, "-m", "collector.server"],
         env={**os.environ, **settings},
+        stdout=2,  # what it says is not what a benchmark prints
         start_new_session=True,
     )
     collector = CollectorProcess(data_dir, port, process)
