@@ -42,7 +42,6 @@ from collector.files import (
 from collector.inspection import Unsound, inspect
 from collector.merging import SUFFIX, merge, require_equal
 from collector.raw import TEMPORARY, rewriting
-from collector.segments import OPEN, SEALED
 
 WORK = ".compacting"
 TARGET_BYTES = 128_000_000
@@ -161,7 +160,8 @@ def _small_files(run: _Run, partition: Path, standing: Set[str]) -> list[Path]:
 
     A file larger than all that are smaller together waits until they have grown, so
     that no row is written again more often than its file doubles. A file whose segment
-    still stands in the log would come back when that is landed again.
+    still stands in the log would come back when that is landed again, by a crash or by
+    who mends damage.
     """
     found: list[tuple[int, Path]] = []
     with os.scandir(partition) as entries:
@@ -185,12 +185,11 @@ def _streams(log_dir: Path) -> list[Path]:
 
 
 def _standing(log_dir: Path) -> Set[str]:
-    """The names of the segments that the log still holds."""
+    """The names of the segments of which the log holds anything, be it damaged."""
     return {
-        path.name.removesuffix(suffix)
+        path.name.partition(".")[0]
         for stream in _streams(log_dir)
-        for suffix in (OPEN, SEALED)
-        for path in stream.glob(f"*{suffix}")
+        for path in stream.iterdir()
     }
 
 

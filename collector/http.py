@@ -101,9 +101,10 @@ async def read_body(call: Call, limit: int, seconds: float) -> bytes:
     if declared is not None and declared > limit and call.header("expect"):
         raise wire.too_large(limit)
     if declared is not None and declared <= min(limit, READ_AT_ONCE):
-        call.charge.cover(declared)
-        whole: bytes = await _in_time(call.protocol(), seconds)
-        body, size = whole, len(whole)
+        body = await _in_time(call.protocol(), seconds)
+        size = len(body)
+        # Not before: whoever only announces a body must not take room from others.
+        call.charge.cover(size)
     else:
         body, size = await _in_time(_read_chunks(call, limit), seconds)
     if size > limit:

@@ -33,7 +33,7 @@ class Unsound(Exception):
 def inspect(path: Path, dataset: Dataset) -> int:
     """Read the whole file and return its rows; `Unsound` when anything is wrong."""
     if path.stat().st_size == 0:
-        raise Unsound("it is empty")
+        raise Unsound("it is empty, without even a header")
     try:
         with _opened(path) as file:
             _check_columns(file, dataset)

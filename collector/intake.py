@@ -185,7 +185,8 @@ class Intake:
             await self._set_aside(call, source, document, failure, received_at)
             return
         # As a batch of one: what is wrong with it is quarantined, never refused.
-        batch = Request([{"type": call.carries} | document], wire.BATCH, None, None)
+        event = {"type": call.carries} | document
+        batch = Request([event], wire.BATCH, None, None, is_odd=True)
         with metrics.taking(source.name, 1):
             await self._store(source, self._rows(call, source, batch, received_at))
 

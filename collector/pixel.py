@@ -10,9 +10,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from collector.errors import Unacceptable
+from collector import strict_json
+from collector.errors import Refused, Unacceptable
 from collector.http import Answer
 
 GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -51,8 +50,8 @@ def _decoded(data: str) -> dict[str, Any]:
     plain = data.replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
     try:
         text = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-        document = orjson.loads(text)
-    except (binascii.Error, ValueError):
+        document, _ = strict_json.load(text)
+    except (binascii.Error, ValueError, Refused):
         raise Unacceptable(
             "bad_pixel_data", "must be base64 of JSON", path="data"
         ) from None

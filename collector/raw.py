@@ -21,6 +21,8 @@ from collector.datasets import DATASETS, Dataset
 from collector.files import fsync_directory, lock, make_directories
 from collector.object_storage import RawPlace
 
+EMPTY = "empty"
+"""The name of the file without rows that every dataset has."""
 EMPTY_PARTITION = {"dt": "1970-01-01", "sync": "none"}
 TEMPORARY = ".tmp"
 ORPHAN_SECONDS = 3600
@@ -72,14 +74,14 @@ def _write_local(directory: Path, table: pa.Table, name: str) -> None:
 def ensure_datasets(raw_dir: RawPlace) -> None:
     """Give every dataset its zero-row file, so that a glob over it always matches."""
     for dataset in DATASETS:
-        file = f"{_partition_directory(dataset, EMPTY_PARTITION)}/empty.parquet"
+        file = f"{_partition_directory(dataset, EMPTY_PARTITION)}/{EMPTY}.parquet"
         if isinstance(raw_dir, Path):
             exists = (raw_dir / file).exists()
         else:
             exists = raw_dir.has(file)
         if not exists:
             empty = dataset.schema.empty_table()
-            write_file(raw_dir, dataset, empty, partition=EMPTY_PARTITION, name="empty")
+            write_file(raw_dir, dataset, empty, partition=EMPTY_PARTITION, name=EMPTY)
 
 
 def writing(

@@ -10,7 +10,7 @@ import socket
 import sys
 from pathlib import Path
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from pydantic import ValidationError
@@ -108,6 +108,8 @@ def _http_server(
         address=settings.collector_host,
         port=settings.collector_port,
         workers=settings.collector_workers,
+        # To tell HTTP/2 apart granian would wait for a first byte, without a deadline.
+        http=HTTPModes.http1,
         websockets=False,
         backpressure=_connections(settings.max_connections),
         respawn_failed_workers=True,

@@ -14,6 +14,7 @@ from collector.errors import ObjectStorageError
 from collector.landing import LandingReport, land
 from collector.settings import CollectorSettings
 from orchestration.dbt_runs import DbtRun, NodeResult, run_dbt
+from orchestration.raw_files import compact_before_build
 from orchestration.warehouse import (
     NotGreen,
     WarehouseBusy,
@@ -85,6 +86,7 @@ def build(
     full_refresh: bool = False,
     on_node: Callable[[NodeResult], None] | None = None,
     on_wait: Callable[[str], None] | None = None,
+    on_warning: Callable[[str], None] | None = None,
     project_dir: Path = DBT_PROJECT,
 ) -> BuildReport:
     """Land what the collector holds, build the warehouse, and publish it when green.
@@ -97,6 +99,7 @@ def build(
         with warehouse_lock(data_dir, on_wait=on_wait):
             settings = CollectorSettings(data_dir=data_dir)
             landed = land(settings.log_dir, settings.raw_place())
+            compact_before_build(settings, on_warning=on_warning)
             run = _build_models(
                 data_dir,
                 project_dir=project_dir,

@@ -213,7 +213,7 @@ def landings(collector: CollectorProcess) -> list[int]:
     return [process for process, command in found if "collector.landing" in command]
 
 
-def eventually(holds: Callable[[], object], *, seconds: float = 15) -> None:
+def eventually(holds: Callable[[], object], *, seconds: float = 30) -> None:
     """Wait for something that comes about by itself; fail if it does not."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -34,11 +35,16 @@ KEYS = {
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that nothing listens on now.
+
+    It is below those that the system gives to outgoing connections, so that none takes
+    it before the server does; and at random, as several suites may run at once.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -160,6 +166,7 @@ def start_collector(
     process = subprocess.Popen(
         [sys.executable, "-m", "collector.server"],
         env={**os.environ, **settings},
+        stdout=2,  # what it says is not what a benchmark prints
         start_new_session=True,
     )
     collector = CollectorProcess(data_dir, port, process)

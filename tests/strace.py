@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -99,7 +99,6 @@ class Injection:
 
     process: subprocess.Popen[bytes]
     trace_path: Path
-    _ended: bool = field(default=False)
 
     @property
     def trace(self) -> str:
@@ -125,7 +124,8 @@ def injected(thread: int, fault: str, trace: Path) -> Iterator[Injection]:
         stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
-    process.stderr.readline()  # it says that it is attached
+    said = process.stderr.readline()
+    assert b"attached" in said, said
     injection = Injection(process, trace)
     try:
         yield injection
@@ -136,6 +136,7 @@ def injected(thread: int, fault: str, trace: Path) -> Iterator[Injection]:
 
 def committer(worker: int, trace: Path) -> int:
     """The thread of a worker that writes its log: the one that looks for room there."""
+    trace.unlink(missing_ok=True)
     process = subprocess.Popen(
         ["strace", "-f", "-e", "trace=statfs", "-o", str(trace), "-p", str(worker)],
         stderr=subprocess.DEVNULL,

@@ -34,6 +34,7 @@ for _module in (
     "profile",
     "ui",
     "check",
+    "raw",
     "new",
 ):
     importlib.import_module(f"orchestration.cli.{_module}").register(app)

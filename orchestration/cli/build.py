@@ -89,10 +89,14 @@ def build_with_progress(
         def on_wait(message: str) -> None:
             progress.update(task, last=message)
 
+        def on_warning(message: str) -> None:
+            progress.console.print(f"warning: {message}", markup=False)
+
         return build_project(
             data_dir,
             select=select,
             full_refresh=full_refresh,
             on_node=on_node,
             on_wait=on_wait,
+            on_warning=on_warning,
         )

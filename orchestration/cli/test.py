@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +16,28 @@ import typer
 
 from orchestration.cli.output import err, out
 from orchestration.cli.problems import Problem
+
+# The folders of tests that take longest, the longest first: begun early, none of them
+# runs on alone after everything else has ended.
+_LONGEST = ("collector", "dbt", "orchestration", "e2e", "clients")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One program to run; exit code 0 says that all is well."""
+
+    name: str
+    command: list[str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a check ended, and all that it printed."""
+
+    check: Check
+    exit_code: int
+    seconds: float
+    printed: str
 
 
 def register(app: typer.Typer) -> None:
@@ -34,22 +60,27 @@ def run_checks(
 ) -> None:
     """Run every check and test that CI runs.
 
-    Style, types, layering, SQL, then the test suite. Every one of them runs, and the
-    last line says which failed.
+    Style, types, layering, SQL, and each folder of tests, as many at a time as there
+    are processors. What one printed is shown when it ends, and the last line says which
+    failed.
     """
     from orchestration.project import ROOT
 
     if not (Path(sys.executable).parent / "pytest").exists():
         raise Problem("the test tools are missing; remove .venv and run ./kith again")
-    checks = _checks(slow=slow, clients=clients)
-    failed = [name for name, command in checks if not _run(name, command, ROOT)]
+    failed = []
+    for outcome in run_all(all_checks(ROOT, slow=slow, clients=clients), ROOT):
+        _show(outcome)
+        if outcome.exit_code:
+            failed.append(outcome.check.name)
     if failed:
         err.print(f"failed: {', '.join(failed)}")
         raise typer.Exit(1)
     out.print("all checks passed")
 
 
-def _checks(*, slow: bool, clients: bool) -> list[tuple[str, list[str]]]:
+def all_checks(root: Path, *, slow: bool = False, clients: bool = False) -> list[Check]:
+    """What CI runs; each folder of tests is a check of its own."""
     left_out = [
         f"not {marker}"
         for marker, wanted in (("slow", slow), ("clients", clients))
@@ -57,20 +88,60 @@ def _checks(*, slow: bool, clients: bool) -> list[tuple[str, list[str]]]:
     ]
     selection = ["-m", " and ".join(left_out)] if left_out else []
     return [
-        ("style", ["ruff", "check", "."]),
-        ("format", ["ruff", "format", "--check", "."]),
-        ("types", ["mypy"]),
-        ("layers", ["lint-imports"]),
-        ("sql", ["sqlfluff", "lint", "--disable-progress-bar", "dbt_project/models"]),
-        ("tests", ["pytest", *selection]),
+        Check("style", ["ruff", "check", "."]),
+        Check("format", ["ruff", "format", "--check", "."]),
+        *(
+            Check(place, ["pytest", "--quiet", *selection, place])
+            for place in _places_of_tests(root)
+        ),
+        Check("types", ["mypy"]),
+        Check(
+            "sql", ["sqlfluff", "lint", "--disable-progress-bar", "dbt_project/models"]
+        ),
+        Check("layers", ["lint-imports"]),
     ]
 
 
-def _run(name: str, command: list[str], root: Path) -> bool:
-    out.print(f"[bold]== {name}[/bold]")
+def _places_of_tests(root: Path) -> list[str]:
+    """The folders (and loose files) of tests, those that take longest first."""
+    tests = root / "tests"
+    names = {path.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")}
+    known = [name for name in _LONGEST if name in names]
+    return [f"tests/{name}" for name in (*known, *sorted(names.difference(known)))]
+
+
+def run_all(checks: list[Check], root: Path) -> Iterator[Outcome]:
+    """Run the checks side by side; they come in the order in which they end."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        running: list[Future[Outcome]] = [
+            pool.submit(_run, check, root) for check in checks
+        ]
+        try:
+            for finished in as_completed(running):
+                yield finished.result()
+        finally:
+            # After Ctrl-C, which ends the programs too, no other one is begun.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _run(check: Check, root: Path) -> Outcome:
     started = time.monotonic()
-    program = Path(sys.executable).parent / command[0]
-    result = subprocess.run([program, *command[1:]], cwd=root, check=False)  # noqa: S603 - our own tools
-    verdict = "ok" if result.returncode == 0 else f"exit code {result.returncode}"
-    out.print(f"== {name}: {verdict}, {time.monotonic() - started:.0f} s")
-    return result.returncode == 0
+    program = Path(sys.executable).parent / check.command[0]
+    ended = subprocess.run(  # noqa: S603 - our own tools
+        [program, *check.command[1:]],
+        cwd=root,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    return Outcome(check, ended.returncode, time.monotonic() - started, ended.stdout)
+
+
+def _show(outcome: Outcome) -> None:
+    name, code = outcome.check.name, outcome.exit_code
+    out.print(f"[bold]== {name}[/bold]")
+    sys.stdout.write(outcome.printed)
+    verdict = "ok" if code == 0 else f"exit code {code}"
+    out.print(f"== {name}: {verdict}, {outcome.seconds:.0f} s")

@@ -18,6 +18,7 @@ from collector.datasets import EVENTS, QUARANTINE, SYNC_LOG
 from collector.landing import land
 from collector.settings import CollectorSettings
 from orchestration.project import DBT_PROJECT, data_dir, prepare_manifest
+from orchestration.raw_files import compact_before_build
 from orchestration.warehouse import (
     end_of_build,
     publish_warehouse,
@@ -101,6 +102,8 @@ def _models(manifest: Path) -> dg.AssetsDefinition:
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
         work = data_dir() / "dbt" / "dagster"
         with warehouse_lock(data_dir(), on_wait=context.log.info):
+            settings = CollectorSettings(data_dir=data_dir())
+            compact_before_build(settings, on_warning=context.log.warning)
             before = unproven(data_dir())
             start_of_build(data_dir())
             (work / "run_results.json").unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # re-export
@@ -34,6 +34,7 @@ def serve(port: int, workers: int) -> None:
         address="127.0.0.1",
         port=port,
         workers=workers,
+        http=HTTPModes.http1,
         websockets=False,
         http1_settings=HTTP1Settings(
             header_read_timeout=10_000, max_buffer_size=65_536

@@ -111,7 +111,29 @@ SOURCES = {
 }
 """What holds for the collector's only file; other parts have files of their own."""
 
-ROWS = HTTP | JSON | EVENTS | SOURCES
+FAULTS = {
+    "F1": "killed between write and fsync: nothing acknowledged is lost",
+    "F2": "killed after fsync, before the answer: stored once, sent again or not",
+    "F3": "a power cut: what was not synced may be gone, what was acknowledged not",
+    "F4": "a torn tail, garbage or zeros behind the last record: cut off, kept beside",
+    "F5": "damage in the middle: every record around it lands, the gap is named",
+    "F6": "fsync fails: 503, no second one, exit 70, a successor reads the disk anew",
+    "F7": "write fails: as F6",
+    "F8": "the disk is full: 429, and on again by itself when it has room",
+    "F9": "below the low-water mark: 429 before the disk is full",
+    "F10": "no descriptors left: 429, and on again",
+    "F11": "the file system turns read-only: 503, and nothing is lost",
+    "F12": "a sync takes too long: what waits is refused 429, and on again",
+    "F14": "slow headers, bodies and idle connections: ended, others unharmed",
+    "F17": "two collectors on one log: the second says whose it is, and exits 75",
+    "F18": "the clock jumps: everything lands, once",
+    "F19": "killed while one segment follows another: nothing is lost",
+    "F20": "SIGTERM: not ready, drained, exit 0, nothing lost",
+    "F23": "one worker dies: its connections only; it is started anew",
+    "F34": "a line that ends the landing process: quarantined, all others land",
+}
+
+ROWS = HTTP | JSON | EVENTS | SOURCES | FAULTS
 
 _WAREHOUSE = "judged in the warehouse, by the tracking plan's dbt tests"
 _REGULATIONS = "suppression and erasure are not the collector's yet"
@@ -119,14 +141,19 @@ _REDACTION = "no field is redacted on the way in yet"
 _FILES = "sources.yml refers to nothing and schedules nothing; other parts' files"
 _AUDIENCES = "audiences, syncs and destinations: activations and dbt"
 _READING = "the Profile API and user interfaces"
+_MEMORY = "more requests than memory, and answers while a body comes: test_overload.py"
+_BODIES = "bodies that break off: B23"
+_SOURCES = "sources.yml, broken or gone: test_sources.py"
 
 ELSEWHERE = (
     {"B72": _REGULATIONS, "B73": _REDACTION, "B74": _WAREHOUSE}
     | {f"B{number}": _FILES for number in (84, 86, 89, 90, 91)}
     | {f"B{number}": _AUDIENCES for number in range(92, 103)}
     | {f"B{number}": _READING for number in range(103, 111)}
+    | {"F13": _MEMORY, "F15": _BODIES, "F16": _MEMORY}
+    | {"F21": _SOURCES, "F22": _SOURCES}
 )
-"""Rows of the same list that are not the collector's, and whose they are."""
+"""Rows of the same lists that are shown elsewhere, and where."""
 
 
 def accepts(*rows: str) -> Callable[[Test], Test]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tests.collector.corpora import (
     json_transformations,
     naughty_strings,
 )
-from tests.raw import read_raw
+from tests.collector.landed import Landed
 from tests.servers import CollectorProcess, running_collector
 
 EVENT = b'{"type":"track","userId":"u","event":"E","messageId":"%s","properties":%s}'
@@ -30,23 +29,30 @@ STORED_NUMBERS = {
 }
 
 
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
     # Some cases are larger than an event may be; here their JSON is what matters.
     limit = {"KITH_MAX_EVENT_BYTES": "400000"}
-    with running_collector(tmp_path / "data", environ=limit) as process:
+    data_dir = tmp_path_factory.mktemp("corpora") / "data"
+    with running_collector(data_dir, environ=limit) as process:
         yield process
+
+
+@pytest.fixture
+def landed(collector: CollectorProcess) -> Landed:
+    return Landed(collector)
 
 
 def wrapped(name: str, content: bytes) -> bytes:
     return EVENT % (name.encode(), b'{"v":' + content + b"}")
 
 
-def stored_values(collector: CollectorProcess) -> dict[str, Any]:
+def stored_values(landed: Landed) -> dict[str, Any]:
     """The property `v` of each event in Parquet, by message id."""
-    collector.stop()
-    rows = read_raw(collector.data_dir / "raw", "events")
-    return {row["message_id"]: json.loads(row["properties"])["v"] for row in rows}
+    return {
+        row["message_id"]: json.loads(row["properties"])["v"]
+        for row in landed("events")
+    }
 
 
 def expected_value(content: bytes) -> Any:
@@ -88,12 +94,14 @@ def test_bodies_that_are_json_reach_validation(collector: CollectorProcess) -> N
 
 
 @accepts("B36")
-def test_every_json_value_is_equal_in_parquet(collector: CollectorProcess) -> None:
+def test_every_json_value_is_equal_in_parquet(
+    collector: CollectorProcess, landed: Landed
+) -> None:
     cases = {n: c for n, c in json_test_suite().items() if n.startswith("y_")}
     for name, content in cases.items():
         assert collector.post("/v1/track", wrapped(name, content)).status == 200, name
-    values = stored_values(collector)
-    (refused,) = read_raw(collector.data_dir / "raw", "quarantine")
+    values = stored_values(landed)
+    (refused,) = landed("quarantine")
     assert refused["code"] == "bad_key"
     assert refused["path"] == "properties.v"
     del cases["y_object_escaped_null_in_key"]
@@ -102,7 +110,9 @@ def test_every_json_value_is_equal_in_parquet(collector: CollectorProcess) -> No
 
 
 @accepts("B37", "B41")
-def test_what_json_leaves_open_is_decided(collector: CollectorProcess) -> None:
+def test_what_json_leaves_open_is_decided(
+    collector: CollectorProcess, landed: Landed
+) -> None:
     cases = {n: c for n, c in json_test_suite().items() if n.startswith("i_")}
     answers = {
         name: collector.post("/v1/track", wrapped(name, content))
@@ -117,9 +127,9 @@ def test_what_json_leaves_open_is_decided(collector: CollectorProcess) -> None:
         "invalid_json",
         "invalid_utf8",
     }
-    values = stored_values(collector)
+    values = stored_values(landed)
     assert values == {name: expected_value(cases[name]) for name in STORED_NUMBERS}
-    rows = read_raw(collector.data_dir / "raw", "events")
+    rows = landed("events")
     flagged = {row["message_id"] for row in rows if "number_overflow" in row["flags"]}
     assert flagged == {
         "i_number_too_big_neg_int",
@@ -130,7 +140,7 @@ def test_what_json_leaves_open_is_decided(collector: CollectorProcess) -> None:
 
 @accepts("B39", "B42")
 def test_what_parsers_read_differently_has_one_meaning(
-    collector: CollectorProcess,
+    collector: CollectorProcess, landed: Landed
 ) -> None:
     cases = json_transformations()
     statuses = {
@@ -141,17 +151,17 @@ def test_what_parsers_read_differently_has_one_meaning(
     assert {name for name in cases if name not in kept} == {
         name for name in cases if "surrogate" in name or "codepoint" in name
     }
-    values = stored_values(collector)
-    quarantined = {
-        row["code"] for row in read_raw(collector.data_dir / "raw", "quarantine")
-    }
+    values = stored_values(landed)
+    quarantined = {row["code"] for row in landed("quarantine")}
     assert quarantined <= {"bad_key"}
     for name, value in values.items():
         assert value == expected_value(cases[name]), name
 
 
 @accepts("B52")
-def test_naughty_strings_are_stored_as_they_are(collector: CollectorProcess) -> None:
+def test_naughty_strings_are_stored_as_they_are(
+    collector: CollectorProcess, landed: Landed
+) -> None:
     strings = naughty_strings()
     assert len(strings) == 515
     events = [
@@ -170,11 +180,8 @@ def test_naughty_strings_are_stored_as_they_are(collector: CollectorProcess) -> 
     for start in range(0, len(events), 100):
         batch = {"batch": events[start : start + 100]}
         assert collector.post("/v1/batch", batch).status == 200
-    collector.stop()
-    rows = {
-        row["message_id"]: row for row in read_raw(collector.data_dir / "raw", "events")
-    }
-    refused = read_raw(collector.data_dir / "raw", "quarantine")
+    rows = {row["message_id"]: row for row in landed("events")}
+    refused = landed("quarantine")
     causes = {json.loads(row["payload"])["messageId"]: row["code"] for row in refused}
     for number, text in enumerate(strings):
         if not text:
@@ -232,7 +239,9 @@ def wrong_row(text: str, field: str, row: dict[str, Any]) -> bool:
 
 
 @accepts("B52")
-def test_naughty_strings_may_stand_in_any_field(collector: CollectorProcess) -> None:
+def test_naughty_strings_may_stand_in_any_field(
+    collector: CollectorProcess, landed: Landed
+) -> None:
     strings = naughty_strings()
     events = [
         event
@@ -242,8 +251,7 @@ def test_naughty_strings_may_stand_in_any_field(collector: CollectorProcess) -> 
     for start in range(0, len(events), 1_000):
         batch = {"batch": events[start : start + 1_000]}
         assert collector.post("/v1/batch", batch).status == 200
-    collector.stop()
-    rows = read_raw(collector.data_dir / "raw", "events")
+    rows = landed("events")
     places = [json.loads(row["properties"]) for row in rows]
     wrong = [
         place
@@ -251,7 +259,7 @@ def test_naughty_strings_may_stand_in_any_field(collector: CollectorProcess) -> 
         if wrong_row(strings[place["n"]], place["field"], row)
     ]
     assert wrong == []
-    refused = read_raw(collector.data_dir / "raw", "quarantine")
+    refused = landed("quarantine")
     assert len(rows) + len(refused) == len(events)
     for row in refused:
         event = json.loads(row["payload"])

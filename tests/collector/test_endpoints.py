@@ -246,6 +246,28 @@ def test_pixels_are_events_and_always_answer_with_the_image(tmp_path: Path) -> N
     ]
 
 
+@accepts("B33", "B40", "B41", "B43")
+def test_the_json_of_a_pixel_is_read_as_strictly_as_any(tmp_path: Path) -> None:
+    event = b'{"userId":"u","event":"E","messageId":"m","properties":{"v":%s}}'
+    with running_collector(tmp_path / "data") as collector:
+        for value in (b"18446744073709551616", b"NaN", b'{"a\\u0000":1}', b"[1,]"):
+            data = base64.b64encode(event % value).decode()
+            pixel(collector, "/v1/pixel/track", data=data, writeKey="web-key")
+            pixel(collector, "/v1/pixel/track", data=data)
+        data = base64.b64encode(b'{"writeKey":"web-key",' + (event % b"1")[1:]).decode()
+        pixel(collector, "/v1/pixel/track", data=data)
+    first, second = read_raw(tmp_path / "data" / "raw", "events")
+    assert (first["properties"], first["flags"]) == (
+        '{"v":"18446744073709551616"}',
+        ["bot", "number_overflow"],
+    )
+    assert second["properties"] == '{"v":1}'
+    rows = read_raw(tmp_path / "data" / "raw", "quarantine")
+    assert {row["code"] for row in rows} == {
+        *("not_a_number", "bad_key", "bad_pixel_data", "missing_write_key")
+    }
+
+
 def test_pixels_of_nobody_cannot_fill_the_disk(tmp_path: Path) -> None:
     with running_collector(tmp_path / "data") as collector:
         url = f"{collector.url}/v1/pixel/track?data=!!!"

@@ -7,6 +7,7 @@ what was not stored was refused in a way that clients try again.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -15,11 +16,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
 
 from collector.landing import land
+from tests.collector.acceptance import accepts
 from tests.faults import (
     Sender,
     check_conservation,
@@ -28,7 +31,13 @@ from tests.faults import (
     tracks,
     workers,
 )
-from tests.servers import request, running_collector, start_collector
+from tests.servers import (
+    WRITE_KEY,
+    basic,
+    request,
+    running_collector,
+    start_collector,
+)
 
 
 @pytest.fixture
@@ -43,6 +52,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(path)], check=True)
 
 
+@accepts("F8")
 def test_a_full_disk_is_answered_429_and_recovers_without_a_restart(
     tmp_path: Path, small_disk: Path
 ) -> None:
@@ -72,6 +82,7 @@ def test_a_full_disk_is_answered_429_and_recovers_without_a_restart(
     assert stored_messages(data_dir) == sorted([*acknowledged, "last"])
 
 
+@accepts("F9")
 def test_below_the_low_water_mark_new_events_are_refused(tmp_path: Path) -> None:
     mark = str(10**18)
     with running_collector(tmp_path / "data", environ={}) as collector:
@@ -88,6 +99,7 @@ def test_below_the_low_water_mark_new_events_are_refused(tmp_path: Path) -> None
     assert stored_messages(tmp_path / "data") == ["before"]
 
 
+@accepts("F17")
 def test_two_collectors_never_share_a_log(tmp_path: Path) -> None:
     with running_collector(tmp_path / "data") as collector:
         second = subprocess.run(
@@ -112,6 +124,7 @@ def test_two_collectors_never_share_a_log(tmp_path: Path) -> None:
     assert stored_messages(tmp_path / "data") == ["kept"]
 
 
+@accepts("F23")
 def test_a_killed_worker_costs_its_own_connections_only(tmp_path: Path) -> None:
     environ = {"KITH_COLLECTOR_WORKERS": "2"}
     with running_collector(tmp_path / "data", environ=environ) as collector:
@@ -126,6 +139,7 @@ def test_a_killed_worker_costs_its_own_connections_only(tmp_path: Path) -> None:
     assert check_conservation(tmp_path / "data", [sender]).acknowledged > 20
 
 
+@accepts("F20")
 def test_sigterm_says_not_ready_refuses_new_events_and_loses_none(
     tmp_path: Path,
 ) -> None:
@@ -145,6 +159,7 @@ def test_sigterm_says_not_ready_refuses_new_events_and_loses_none(
     assert figures.acknowledged == figures.landed
 
 
+@accepts("F10")
 def test_running_out_of_descriptors_refuses_and_recovers(tmp_path: Path) -> None:
     """The limit of the running worker is lowered below what its clients need."""
     collector = start_collector(
@@ -168,6 +183,39 @@ def test_running_out_of_descriptors_refuses_and_recovers(tmp_path: Path) -> None
     assert "after" in stored_messages(tmp_path / "data")
 
 
+@accepts("F10")
+def test_without_a_descriptor_for_a_segment_events_are_refused_for_a_while(
+    tmp_path: Path,
+) -> None:
+    """The limit is lowered to the first number that is free, so nothing can be opened;
+    the client's connection is open already."""
+    environ = {"KITH_SEGMENT_SECONDS": "0.2"}
+    with running_collector(tmp_path / "data", environ=environ) as collector:
+        (worker,) = workers(collector)
+        with contextlib.closing(HTTPConnection("127.0.0.1", collector.port)) as client:
+            assert post(client, "before").status == 200
+            eventually(lambda: not list((tmp_path / "data").rglob("log/0/*.open")))
+            usual = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+            open_now = {int(path.name) for path in Path(f"/proc/{worker}/fd").iterdir()}
+            first_free = min(set(range(len(open_now) + 1)) - open_now)
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, (first_free, usual[1]))
+            refused = post(client, "refused")
+            assert (refused.status, refused.getheader("retry-after")) == (429, "5")
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, usual)
+            eventually(lambda: post(client, "after").status == 200)
+        assert workers(collector) == [worker]
+    assert set(stored_messages(tmp_path / "data")) == {"before", "after"}
+
+
+def post(client: HTTPConnection, message: str) -> HTTPResponse:
+    headers = {"authorization": basic(WRITE_KEY)}
+    client.request("POST", "/v1/batch", json.dumps(tracks([message])), headers)
+    answer = client.getresponse()
+    answer.read()
+    return answer
+
+
+@accepts("F14")
 def test_slow_headers_and_bodies_end_and_good_clients_go_on(tmp_path: Path) -> None:
     environ = {"KITH_BODY_SECONDS": "1", "KITH_HEADER_SECONDS": "1"}
     head = (
@@ -196,6 +244,7 @@ def test_slow_headers_and_bodies_end_and_good_clients_go_on(tmp_path: Path) -> N
     assert stored_messages(tmp_path / "data") == ["good"]
 
 
+@accepts("F18")
 def test_the_clock_of_the_machine_may_jump(tmp_path: Path) -> None:
     """Segments made in any order of the clock all land, each row once."""
     clocks = ["2036-01-01", "2016-01-01", "2026-01-01"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import http.client
 import itertools
@@ -9,6 +10,7 @@ import json
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +26,7 @@ ROUTES = ["track", "identify", "page", "screen", "group", "alias", "merge", "imp
 KEYS = ["test-write-key", "web-key"]
 GOOD = {"type": "track", "userId": "u", "event": "E", "properties": {"n": 1}}
 EXAMPLES = [
-    pytest.param(150, True, id="ordinary"),
+    pytest.param(100, True, id="ordinary"),
     pytest.param(5_000, False, id="long", marks=pytest.mark.slow),
 ]
 
@@ -37,6 +39,13 @@ bodies = (
     | batches.map(encode).flatmap(damaged)
     | events.map(encode).flatmap(damaged)
     | st.binary(max_size=200)
+)
+
+flat_queries = st.dictionaries(
+    st.sampled_from(["userId", "event", "messageId", "context.ip", "properties.a"])
+    | st.text(),
+    st.sampled_from(["u", "E", "NaN", "properties.a", ""]) | st.text(),
+    max_size=6,
 )
 
 
@@ -62,6 +71,13 @@ class Client:
             assert document["message"]
             assert document["request_id"] == answer.headers["x-request-id"]
         return answer.status
+
+    def look(self, kind: str, query: dict[str, str]) -> None:
+        """Fetch a pixel: whatever is wrong, an image comes."""
+        self._connection.request("GET", f"/v1/pixel/{kind}?{urlencode(query)}")
+        with self._connection.getresponse() as answer:
+            assert answer.status in (200, 429)  # too many of nobody's
+            assert answer.read().startswith(b"GIF89a")
 
 
 @accepts("B55", "B57", "B59", "B64", "B69")
@@ -110,8 +126,21 @@ def test_whatever_arrives_is_answered_and_accounted_for(
                 body, headers["content-encoding"] = gzip.compress(body), "gzip"
             client.post(route, body, key=key, **headers)
 
+        @limits
+        @given(
+            st.sampled_from(ROUTES[:6]),
+            bodies.filter(lambda body: len(body) < 6_000).map(base64.b64encode),
+            flat_queries,
+        )
+        def every_pixel_is_an_image(
+            kind: str, data: bytes, query: dict[str, str]
+        ) -> None:
+            client.look(kind, {"data": data.decode(), "writeKey": "web-key"})
+            client.look(kind, {"writeKey": "web-key", **query})
+
         neighbours_are_stored()
         everything_is_answered()
+        every_pixel_is_an_image()
         counted = numbers(collector)
 
     outcomes: Counter[str] = Counter()

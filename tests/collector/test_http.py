@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.collector.acceptance import accepts
-from tests.raw import read_raw
+from tests.collector.landed import Landed
 from tests.servers import CollectorProcess, request, running_collector
 
 
@@ -19,6 +18,11 @@ from tests.servers import CollectorProcess, request, running_collector
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
     with running_collector(tmp_path_factory.mktemp("collector") / "data") as process:
         yield process
+
+
+@pytest.fixture
+def landed(collector: CollectorProcess) -> Landed:
+    return Landed(collector)
 
 
 def track(**changes: Any) -> dict[str, Any]:
@@ -124,31 +128,31 @@ def test_health_and_readiness(collector: CollectorProcess) -> None:
     assert request(f"{collector.url}/ready").body == {"status": "ready"}
 
 
-def test_what_arrives_is_in_parquet(tmp_path: Path) -> None:
-    with running_collector(tmp_path / "data") as collector:
-        collector.post(
-            "/v1/batch",
-            {
-                "sentAt": "2026-11-22T12:00:00Z",
-                "context": {"library": {"name": "lib", "version": "1.2"}},
-                "integrations": {"All": False},
-                "batch": [
-                    track(messageId="m1", properties={"b": 1, "a": [None, 1.5]}),
-                    track(messageId="m2", context={"ip": "192.0.2.7"}, channel="s"),
-                    track(event=""),
-                    {"type": "track", "event": "E"},
-                    "text",
-                ],
-            },
-        )
-        collector.post(
-            "/v1/page",
-            {"anonymousId": "a", "messageId": "m3"},
-            key="web-key",
-            headers={"user-agent": "Browser/1"},
-        )
-    raw_dir = tmp_path / "data" / "raw"
-    first, second, third = read_raw(raw_dir, "events")
+def test_what_arrives_is_in_parquet(
+    collector: CollectorProcess, landed: Landed
+) -> None:
+    collector.post(
+        "/v1/batch",
+        {
+            "sentAt": "2026-11-22T12:00:00Z",
+            "context": {"library": {"name": "lib", "version": "1.2"}},
+            "integrations": {"All": False},
+            "batch": [
+                track(messageId="m1", properties={"b": 1, "a": [None, 1.5]}),
+                track(messageId="m2", context={"ip": "192.0.2.7"}, channel="s"),
+                track(event=""),
+                {"type": "track", "event": "E"},
+                "text",
+            ],
+        },
+    )
+    collector.post(
+        "/v1/page",
+        {"anonymousId": "a", "messageId": "m3"},
+        key="web-key",
+        headers={"user-agent": "Browser/1"},
+    )
+    first, second, third = landed("events")
     assert [row["message_id"] for row in (first, second, third)] == ["m1", "m2", "m3"]
     assert first["properties"] == '{"b":1,"a":[null,1.5]}'
     assert (first["library_name"], first["library_version"]) == ("lib", "1.2")
@@ -159,7 +163,7 @@ def test_what_arrives_is_in_parquet(tmp_path: Path) -> None:
     assert json.loads(second["context"])["library"]["name"] == "lib"
     assert second["extra"] == '{"channel":"s"}'
     assert (third["ip"], third["user_agent"]) == ("127.0.0.1", "Browser/1")
-    quarantined = read_raw(raw_dir, "quarantine")
+    quarantined = landed("quarantine")
     assert [row["code"] for row in quarantined] == [
         "missing_event_name",
         "no_user_anon_id",
@@ -171,30 +175,17 @@ def test_what_arrives_is_in_parquet(tmp_path: Path) -> None:
     assert positions == [0, 1, 2, 3, 4]
 
 
-@accepts("B56")
-def test_events_past_the_batch_limit_are_quarantined(tmp_path: Path) -> None:
-    limits = {"KITH_MAX_BATCH_EVENTS": "3"}
-    with running_collector(tmp_path / "data", environ=limits) as collector:
-        batch = {"batch": [track(messageId=f"m{number}") for number in range(5)]}
-        assert collector.post("/v1/batch", batch).status == 200
-    raw_dir = tmp_path / "data" / "raw"
-    assert len(read_raw(raw_dir, "events")) == 3
-    quarantined = read_raw(raw_dir, "quarantine")
-    assert [row["code"] for row in quarantined] == ["too_many_events"] * 2
-    assert all(row["replayable"] for row in quarantined)
-
-
 @accepts("B38")
-def test_what_is_nested_too_deep_costs_only_itself(tmp_path: Path) -> None:
+def test_what_is_nested_too_deep_costs_only_itself(
+    collector: CollectorProcess, landed: Landed
+) -> None:
     deep = b'{"in":' * 500 + b"1" + b"}" * 500
     event = b'{"type":"track","userId":"u","event":"E","properties":%s}'
     body = b'{"batch":[%s,%s]}' % (event % deep, event % b"{}")
-    with running_collector(tmp_path / "data") as collector:
-        assert collector.post("/v1/batch", body).status == 200
-        alone = collector.post("/v1/track", event % deep)
-        assert (alone.status, alone.body["code"]) == (400, "too_deep")
-    raw_dir = tmp_path / "data" / "raw"
-    assert len(read_raw(raw_dir, "events")) == 1
-    (quarantined,) = read_raw(raw_dir, "quarantine")
+    assert collector.post("/v1/batch", body).status == 200
+    alone = collector.post("/v1/track", event % deep)
+    assert (alone.status, alone.body["code"]) == (400, "too_deep")
+    assert len(landed("events")) == 1
+    (quarantined,) = landed("quarantine")
     assert quarantined["code"] == "too_deep"
     assert "nested too deep" in quarantined["payload"]

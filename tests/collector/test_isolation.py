@@ -14,6 +14,7 @@ import zstandard
 from collector.landing import land
 from collector.segments import SEALED
 from tests import strace
+from tests.collector.acceptance import accepts
 from tests.faults import event_line, stored_messages
 from tests.raw import read_raw
 
@@ -67,6 +68,7 @@ def landing_until_done(command: list[str], environ: dict[str, str]) -> list[int]
     return ends
 
 
+@accepts("F34")
 def test_a_line_that_ends_every_process_is_found_and_quarantined(
     tmp_path: Path,
 ) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from collector.errors import LogBroken, LogFull
-from collector.frames import read_frames
+from collector.frames import read_frames, scan
 from collector.log import Log, claim_stream
 from collector.segments import OPEN, SEALED, recover
+from tests.collector.acceptance import accepts
 
 
 def open_log(stream: Path, **changes: float) -> Log:
@@ -94,6 +95,7 @@ def test_segments_are_sealed_by_size_and_by_age(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(f"*{OPEN}"))
 
 
+@accepts("F4")
 def test_a_torn_tail_at_any_byte_costs_only_the_last_frame(tmp_path: Path) -> None:
     async def write() -> None:
         log = open_log(tmp_path / "made")
@@ -140,6 +142,31 @@ def test_a_flipped_bit_never_yields_wrong_lines(tmp_path: Path) -> None:
         unnoticed += kept == all_lines
     # Only the one bit of a frame's header that the format leaves unused.
     assert unnoticed <= 3
+
+
+@accepts("F5")
+def test_damage_to_any_byte_costs_only_the_frame_it_is_in(tmp_path: Path) -> None:
+    async def write() -> None:
+        log = open_log(tmp_path)
+        for number in range(3):
+            await log.append(
+                b'{"n":%d,"text":"not so short that it is all header"}\n' % number
+            )
+        log.close()
+
+    asyncio.run(write())
+    (segment,) = tmp_path.iterdir()
+    whole = segment.read_bytes()
+    frames = list(scan(whole))
+    assert len(frames) == 3
+    for position in range(len(whole)):
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << bit
+            found = list(scan(bytes(damaged)))
+            spared = [each for each in frames if not each.start <= position < each.end]
+            assert [each for each in found if each in spared] == spared, position
+            assert {each.lines for each in found} <= {each.lines for each in frames}
 
 
 def test_too_much_waiting_is_refused_at_once(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -24,10 +24,11 @@ from collector.isolation import TRIED
 from collector.landing import land
 from collector.object_storage import ObjectStorage, RawPlace, parquet_files, register
 from collector.raw_url import check_url
+from collector.scrub import scrub
 from collector.segments import SEALED
 from collector.settings import CollectorSettings
 from collector.validate import Event
-from tests.faults import WRONG, Sender, eventually, tracks
+from tests.faults import eventually, tracks
 from tests.object_storage import CREDENTIALS, Environ, ObjectServer, refusal
 from tests.servers import running_collector, start_collector
 
@@ -87,17 +88,14 @@ def objects(place: ObjectStorage) -> dict[str, bytes]:
     return contents
 
 
-def rows(place: ObjectStorage, dataset: str = "events") -> list[dict[str, Any]]:
-    stored: list[dict[str, Any]] = []
-    for found in place.list(dataset):
+def messages(place: ObjectStorage) -> list[str]:
+    """The message id of every row of `events`, repeated ones included."""
+    stored: list[str] = []
+    for found in place.list("events"):
         with place.filesystem.open_input_file(found.path) as file:
             reader = pq.ParquetFile(file, page_checksum_verification=True)
-            stored += reader.read().to_pylist()
-    return stored
-
-
-def messages(place: ObjectStorage) -> list[str]:
-    return sorted(row["message_id"] for row in rows(place))
+            stored += reader.read(["message_id"])["message_id"].to_pylist()
+    return sorted(stored)
 
 
 def test_the_objects_are_those_files_that_a_directory_would_hold(
@@ -226,19 +224,24 @@ def test_clients_notice_nothing_of_an_outage(
         complaints.extend(line for line in lines if "error" in line)
         return bool(complaints)
 
-    environ = {**server.environ, "KITH_SEGMENT_SECONDS": "1"}
-    with running_collector(tmp_path / "data", environ=environ) as collector:
-        with Sender(collector) as sender:
-            eventually(lambda: messages(place))
-            server.stop()
-            eventually(is_told)
-            sent = len(sender.acknowledged)
-            eventually(lambda: len(sender.acknowledged) > sent)
-            server.start()
-        assert set(sender.statuses) == {200}
-    good = {name for name in sender.acknowledged if not name.endswith(WRONG)}
-    assert messages(place) == sorted(good)
-    assert len(rows(place, "quarantine")) == len(sender.acknowledged) - len(good)
+    sent: list[str] = []
+    with running_collector(tmp_path / "data", environ=server.environ) as collector:
+
+        def send(name: str) -> None:
+            sent.extend(batch := [f"{name}-{number}" for number in range(20)])
+            assert collector.post("/v1/batch", tracks(batch)).status == 200
+
+        send("before")
+        eventually(lambda: messages(place))
+        server.stop()
+        for number in range(4):
+            send(f"during-{number}")
+            time.sleep(0.35)  # longer than a segment: several have to wait
+        eventually(is_told)
+        server.start()
+        eventually(lambda: len(messages(place)) == len(sent))
+        send("after")
+    assert messages(place) == sorted(sent)
     assert "it cannot be reached" in complaints[0]
     assert "the log keeps them" in complaints[0]
     assert "Traceback" not in "".join(complaints)
@@ -274,13 +277,14 @@ def test_a_slow_storage_only_takes_longer(server: ObjectServer, tmp_path: Path) 
     server.requests.clear()
 
     def be_slow(environ: Environ) -> None:
-        if environ["REQUEST_METHOD"] == "PUT":
+        if environ["REQUEST_METHOD"] == "HEAD":
             time.sleep(4)
 
     server.fault = be_slow
-    land(tmp_path, place)
+    land(tmp_path, place, begin=False)
+    assert [method for method, _ in server.requests] == ["PUT", "HEAD"]
+    server.fault = None
     assert messages(place) == ["a"]
-    assert [method for method, _ in server.requests].count("PUT") == 1
 
 
 def test_duckdb_reads_the_objects_by_their_urls(
@@ -310,6 +314,24 @@ def test_duckdb_reads_the_objects_by_their_urls(
         for query, files in ((by_day, every), (count, none), (by_day, one)):
             with pytest.raises(duckdb.Error, match="access is denied"):
                 connection.execute(query, files)
+
+
+def test_a_scrub_finds_what_the_storage_lost(
+    server: ObjectServer, tmp_path: Path
+) -> None:
+    place = place_of(server)
+    segment(tmp_path, "s1", "a", "b")
+    land(tmp_path, place)
+    report = scrub(tmp_path, place)
+    assert (report.files, report.rows, report.findings) == (5, 2, [])
+    (name,) = (name for name in objects(place) if "dt=2026-11-18" in name)
+    content = bytearray(objects(place)[name])
+    content[100] ^= 1
+    place.put(name, pa.py_buffer(bytes(content)))
+    assert [finding.file for finding in scrub(tmp_path, place).findings] == [name]
+    server.fault = refusal("403 Forbidden", "AccessDenied")
+    with pytest.raises(ObjectStorageError, match="access is denied"):
+        scrub(tmp_path, place)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,52 @@ def test_a_body_that_grows_beyond_the_room_is_refused_and_gives_it_back(
         time.sleep(0.1)
 
 
+@pytest.mark.parametrize("taken", [990_000, 950_000])
+def test_a_client_that_is_refused_while_it_sends_can_read_why_and_go_on(
+    small: CollectorProcess, taken: int
+) -> None:
+    """Its connection stays usable: it is not cut off in the middle of its body.
+
+    With all room taken it is refused before its body is read, else afterwards.
+    """
+    chunk = b"%x\r\n%s\r\n" % (taken, b" " * taken)
+    with contextlib.ExitStack() as stack:
+        opened(stack, small, HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunk)
+        time.sleep(0.5)
+        body = b" " * 90_000
+        head = HEAD + b"content-length: %d\r\n\r\n" % len(body)
+        refused = opened(stack, small, head + body[:40_000])
+        time.sleep(0.3)
+        refused.sendall(body[40_000:])
+        assert status(refused) == 429
+        refused.sendall(b"GET /health HTTP/1.1\r\nhost: collector\r\n\r\n")
+        assert status(refused) == 200
+
+
+def test_bodies_that_are_only_announced_take_no_room_from_others(
+    tmp_path: Path,
+) -> None:
+    announced = HEAD + b"content-length: 100000\r\n\r\n{"
+    with (
+        running_collector(tmp_path / "data") as collector,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(500):
+            opened(stack, collector, announced)
+        assert collector.post("/v1/batch", tracks(["good"])).status == 200
+
+
+def test_connections_that_say_nothing_are_closed_and_make_room(tmp_path: Path) -> None:
+    environ = {"KITH_MAX_CONNECTIONS": "20", "KITH_HEADER_SECONDS": "1"}
+    with (
+        running_collector(tmp_path / "data", environ=environ) as collector,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(20):
+            opened(stack, collector, b"")
+        assert collector.post("/v1/batch", tracks(["good"])).status == 200
+
+
 def test_zip_bombs_at_once_take_little_memory(tmp_path: Path) -> None:
     """Fifty bodies of 40 KB that would become 40 MB each."""
     bomb = gzip.compress(b" " * 40_000_000)

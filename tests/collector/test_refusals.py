@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from collector import refusals
 from collector.errors import Refused
 from collector.refusals import Refusals
+from tests.collector.acceptance import accepts
 from tests.servers import request, running_collector
 
 
@@ -39,6 +40,7 @@ def test_a_code_is_logged_at_once_and_then_counted(
     ]
 
 
+@accepts("B28")
 def test_a_flood_of_refusals_leaves_a_line_a_code_and_nobodys_data(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

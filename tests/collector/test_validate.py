@@ -22,15 +22,15 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
+    | text,
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+        st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -135,6 +135,23 @@ def test_the_clock_of_the_client_is_corrected() -> None:
     assert event.original_timestamp is not None
     assert time_of(event.original_timestamp) == datetime(2026, 11, 22, 11, tzinfo=UTC)
     assert event.flags == []
+
+
+@accepts("B67")
+@pytest.mark.parametrize(
+    ("days", "corrected"), [(29, True), (-29, True), (31, False), (-31, False)]
+)
+def test_a_clock_is_believed_to_be_wrong_by_thirty_days(
+    days: int, corrected: bool
+) -> None:
+    skew = timedelta(days=days)
+    event = validate(
+        track(timestamp="2026-06-01T00:00:00Z"),
+        reception(sent_at=(NOW - skew).isoformat()),
+    )
+    original = datetime(2026, 6, 1, tzinfo=UTC)
+    assert time_of(event.timestamp) == original + skew * corrected
+    assert event.flags == ([] if corrected else ["clock_skew"])
 
 
 @pytest.mark.parametrize(
@@ -248,7 +265,7 @@ def test_whatever_json_arrives_is_stored_or_refused_by_name(
     assert isinstance(result, Event) or (result.code and result.detail)
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), json_values))
+@given(st.dictionaries(text, json_values, max_size=8))
 def test_properties_are_stored_without_loss(properties: dict[str, Any]) -> None:
     request = Request([track(properties=properties)], BATCH, None, None)
     rows = make_rows(request, reception(max_event_bytes=10**6), max_events=1)

@@ -1,7 +1,8 @@
 """A dbt project over a data directory of its own, and rows to land in it.
 
 Everything here is real: Parquet written by the collector's landing, dbt run in this
-process, a DuckDB file. dbt keeps global state, so one project runs at a time.
+process, a DuckDB file. dbt keeps global state, so one project runs at a time. Parsing
+takes it seconds and does not depend on the data, so all projects share one parse.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
-from dbt.cli.main import dbtRunner
+from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from collector.datasets import EVENTS, Dataset
 from collector.landing import write_file
@@ -84,19 +86,8 @@ class Project:
 
     def dbt(self, *arguments: str) -> None:
         """Run dbt; a failure fails the test with the messages of the failed nodes."""
-        result = dbtRunner().invoke(
-            [
-                *arguments,
-                "--project-dir",
-                str(PROJECT_DIR),
-                "--profiles-dir",
-                str(PROJECT_DIR),
-                # dbt never closes the log file of one project when the next one starts.
-                "--log-level-file",
-                "none",
-                "--quiet",
-            ]
-        )
+        # A run notes in the manifest what it compiled, so each has a copy.
+        result = invoke_dbt(*arguments, manifest=parsed(vars_of(arguments)).deepcopy())
         failed = [
             f"{node.node.name}: {node.message}"
             for node in getattr(result.result, "results", [])
@@ -109,6 +100,30 @@ class Project:
         with duckdb.connect(self.data_dir / "warehouse.duckdb") as connection:
             connection.execute("set TimeZone = 'UTC'")
             return connection.execute(sql).fetchall()
+
+
+def invoke_dbt(*arguments: str, manifest: Any = None) -> dbtRunnerResult:
+    """Run a dbt command on the project's files, or on a manifest parsed from them."""
+    place = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
+    # dbt never closes the log file of one project when the next one starts.
+    quietly = ["--log-level-file", "none", "--quiet"]
+    return dbtRunner(manifest).invoke([*arguments, *place, *quietly])
+
+
+@cache
+def parsed(variables: tuple[str, ...]) -> Any:
+    """The manifest of the project under these `--vars`."""
+    result = invoke_dbt("parse", *variables)
+    assert result.success, result.exception
+    return result.result
+
+
+def vars_of(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """The `--vars` among dbt's arguments, with their value."""
+    if "--vars" not in arguments:
+        return ()
+    place = arguments.index("--vars")
+    return arguments[place : place + 2]
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from dbt.cli.main import dbtRunner
 
-from tests.dbt.conftest import PROJECT_DIR, START, Project, Row, event_row
+from tests.dbt.conftest import START, Project, Row, event_row, invoke_dbt
 from tests.dbt.identity_reference import (
     Identifier,
     Resolution,
@@ -26,8 +25,7 @@ from tests.dbt.identity_reference import (
 
 PRIORITIES = {"user_id": 1, "email": 2, "anonymous_id": 3}
 LIMITS = {"user_id": 1, "email": 5, "anonymous_id": 5}
-# dbt leaves the log file of one project open when the next one starts, so it has none.
-RUN = ("run", "--log-level-file", "none", "--select", "stg_events", "identity")
+RUN = ("run", "--select", "stg_events", "identity")
 TABLES = ("profile_identifiers", "profile_merges", "identity_conflicts")
 WITHOUT_LIMIT = (
     "--vars",
@@ -364,10 +362,7 @@ def test_mistakes_in_the_list_of_identifiers_are_told_together(
         " {type: email, paths: traits.email, limit: 0}]}"
     )
     make_project()
-    place = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
-    result = dbtRunner().invoke(
-        ["parse", "--log-level-file", "none", "--vars", mistakes, *place]
-    )
+    result = invoke_dbt("parse", "--vars", mistakes)
     for part in (
         "entry 1 (User): `type` is a name",
         "entry 2 (email): unknown key 'limits'. Keys: type, paths, limit, lower.",

@@ -25,6 +25,7 @@ COMMANDS = (
     "profile",
     "ui",
     "check",
+    "raw",
     "new",
     "bench",
     "test",

@@ -134,7 +134,8 @@ def test_schedules_are_those_of_the_build_and_of_each_sync(
         for sync in SYNCS
     }
     assert {name: one.cron_schedule for name, one in schedules.items()} == {
-        "build_schedule": "*/15 * * * *"
+        "build_schedule": "*/15 * * * *",
+        "scrub_schedule": "0 3 * * 0",
     } | {f"sync_{sync}_schedule": cron for sync, cron in declared.items()}
     assert all(
         one.default_status is dg.DefaultScheduleStatus.STOPPED

@@ -76,6 +76,16 @@ def published_dir(warehouse: Path, tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, for all tests that only read it."""
+    place = tmp_path_factory.mktemp("once")
+    with duckdb.connect(str(place / "warehouse.duckdb")) as connection:
+        connection.execute(WAREHOUSE)
+    publish(place / "warehouse.duckdb", place / "published")
+    return place / "published"
+
+
 def rebuild(warehouse: Path, number: int) -> None:
     """Write the number of a build into all that a lookup of Ada reads."""
     with duckdb.connect(str(warehouse)) as connection:

@@ -74,9 +74,9 @@ def running(published_dir: Path) -> Iterator[Api]:
             thread.join()
 
 
-@pytest.fixture
-def api(published_dir: Path) -> Iterator[Api]:
-    with running(published_dir) as api:
+@pytest.fixture(scope="module")
+def api(published: Path) -> Iterator[Api]:
+    with running(published) as api:
         yield api
 
 
@@ -262,7 +262,7 @@ def test_a_request_sees_one_build_while_builds_are_swapped(
     warehouse: Path, published_dir: Path
 ) -> None:
     """The trait `build` and the audience's name are changed together by each build."""
-    builds = 25
+    builds = 12
     rebuild(warehouse, 0)
     publish(warehouse, published_dir)
     over = threading.Event()

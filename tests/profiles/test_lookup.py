@@ -16,8 +16,8 @@ from tests.profiles.conftest import ADA, BOB
 
 
 @pytest.fixture
-def connection(published_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with connect(published_dir) as connection:
+def connection(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect(published) as connection:
         yield connection
 
 

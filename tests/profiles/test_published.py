@@ -32,8 +32,8 @@ def build_number(published_dir: Path) -> int:
         return int(row[0])
 
 
-def test_views_work_under_the_new_name(published_dir: Path) -> None:
-    with connect(published_dir) as connection:
+def test_views_work_under_the_new_name(published: Path) -> None:
+    with connect(published) as connection:
         members = connection.execute(
             "select audience, profile_id from audiences.audience_memberships"
         ).fetchall()
@@ -44,8 +44,8 @@ def test_views_work_under_the_new_name(published_dir: Path) -> None:
     assert comments == [("Who is in. One row per member.",)]
 
 
-def test_the_link_can_be_opened_by_any_tool(published_dir: Path) -> None:
-    with duckdb.connect(str(published_dir / CURRENT), read_only=True) as connection:
+def test_the_link_can_be_opened_by_any_tool(published: Path) -> None:
+    with duckdb.connect(str(published / CURRENT), read_only=True) as connection:
         rows = connection.execute("select * from audiences.audience_memberships")
         assert len(rows.fetchall()) == 1
 
@@ -75,12 +75,12 @@ def test_a_reader_keeps_its_build_and_a_new_one_sees_the_new_build(
         "set threads = 1",
     ],
 )
-def test_a_connection_can_only_read(published_dir: Path, statement: str) -> None:
-    with connect(published_dir) as connection, pytest.raises(duckdb.Error):
+def test_a_connection_can_only_read(published: Path, statement: str) -> None:
+    with connect(published) as connection, pytest.raises(duckdb.Error):
         connection.execute(statement)
 
 
-def test_a_connection_works_in_utc(published_dir: Path) -> None:
+def test_a_connection_works_in_utc(published: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from profiles.published import connect\n"
         "query = 'select min(first_seen_at), max(cast(first_seen_at as date))'\n"
@@ -88,7 +88,7 @@ def test_a_connection_works_in_utc(published_dir: Path) -> None:
         "print(*rows.fetchone())"
     )
     elsewhere = {**os.environ, "PYTHONPATH": ".", "TZ": "America/Los_Angeles"}
-    command = [sys.executable, "-c", script, str(published_dir)]
+    command = [sys.executable, "-c", script, str(published)]
     answer = subprocess.check_output(command, env=elsewhere, text=True)
     assert answer == "2026-01-01 12:00:00+00:00 2026-01-02\n"
 
@@ -168,19 +168,24 @@ def test_a_kill_at_any_moment_leaves_a_whole_build(
     loop = (
         "import sys; from pathlib import Path; from profiles.published import publish\n"
         "print(flush=True)\n"
-        "while True: publish(Path(sys.argv[1]), Path(sys.argv[2]))"
+        "while True: publish(Path(sys.argv[1]), Path(sys.argv[2])); print(flush=True)"
     )
     command = [sys.executable, "-c", loop, str(warehouse), str(published_dir)]
     seed = time.time_ns()
     chance = random.Random(seed)  # noqa: S311 (not for secrets)
     builds = set()
-    for _ in range(KILLS):
+    length = 0.0
+    for kill in range(KILLS):
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "."}
         ) as publisher:
             assert publisher.stdout is not None
             publisher.stdout.readline()
-            deadline = time.monotonic() + chance.uniform(0, 0.3)
+            if kill == 0:  # how long a publish takes, on this machine and now
+                started = time.monotonic()
+                publisher.stdout.readline()
+                length = time.monotonic() - started
+            deadline = time.monotonic() + chance.uniform(0, 2 * length)
             try:
                 while time.monotonic() < deadline:
                     assert build_number(published_dir) == 0, seed
