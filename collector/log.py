@@ -105,6 +105,8 @@ class Log:
                 raise failure
             if self._pending_bytes + len(lines) > self._pending_limit:
                 raise LogFull("too many events wait for the disk")
+            if not self._pending:
+                self._pending_since = time.monotonic()
             self._pending.append((lines, future))
             self._pending_bytes += len(lines)
             self._wake.notify()
@@ -136,23 +138,29 @@ class Log:
                     )
                 group, self._pending = self._pending, []
                 self._pending_bytes = 0
+                since = self._pending_since
                 self._commit_began = time.monotonic() if group else None
                 closing = self._closing
             self._guard(self._check_room)
             if group:
-                self._commit(group)
+                self._commit(group, since)
             elif closing:
                 self._guard(self._segments.close)
                 return
             if self._segments.is_due(self._segment_seconds, self._segment_bytes):
                 self._guard(self._segments.seal)
 
-    def _commit(self, group: list[tuple[bytes, asyncio.Future[None]]]) -> None:
+    def _commit(
+        self, group: list[tuple[bytes, asyncio.Future[None]]], since: float
+    ) -> None:
         lines = b"".join(lines for lines, _ in group)
         failure = self._refusal or self._guard(lambda: self._segments.write(lines))
         self._commit_began = None
         futures = [future for _, future in group]
         self._loop.call_soon_threadsafe(_settle, futures, failure)
+        if self._on_commit and failure is None:
+            waited = time.monotonic() - since
+            self._loop.call_soon_threadsafe(self._on_commit, waited)
 
     def _guard(self, step: Callable[[], None]) -> LogUnavailable | None:
         """Run a step of the committer, which must outlive any error; why it failed."""

@@ -13,7 +13,8 @@ from tests.servers import CollectorProcess, request, running_collector
 
 
 def numbers(collector: CollectorProcess) -> dict[tuple[str, ...], float]:
-    """The samples by name and the values of their labels."""
+    """The samples by name and the values of their labels, all workers' published."""
+    time.sleep(0.5)  # workers publish ten times a second
     with urllib.request.urlopen(f"{collector.url}/metrics", timeout=5) as reply:  # noqa: S310 - loopback
         text = reply.read().decode()
     return {
