@@ -12,7 +12,6 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -130,8 +129,8 @@ def reception() -> Reception:
     return Reception(
         source_id="shop",
         request_id="r",
-        received_at=datetime(2026, 11, 22, tzinfo=UTC),
-        sent_at=None,
+        received_at=1_795_000_000_000_000,
+        sent=(None, None),
         route_type=None,
         max_event_bytes=1000,
     )

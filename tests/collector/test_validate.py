@@ -147,7 +147,7 @@ def test_a_clock_is_believed_to_be_wrong_by_thirty_days(
     skew = timedelta(days=days)
     event = validate(
         track(timestamp="2026-06-01T00:00:00Z"),
-        reception(sent_at=(NOW - skew).isoformat()),
+        reception(sent=sent((NOW - skew).isoformat())),
     )
     original = datetime(2026, 6, 1, tzinfo=UTC)
     assert time_of(event.timestamp) == original + skew * corrected
