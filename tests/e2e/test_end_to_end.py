@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-import threading
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pytest
 from segment.analytics.client import Client
 
 from collector.landing import land
+from orchestration.dbt_runs import run_dbt
+from orchestration.project import DBT_PROJECT
 from tests.kith import Kith
 from tests.raw import read_raw
-from tests.servers import WRITE_KEY, free_port, start_collector
+from tests.servers import (
+    WRITE_KEY,
+    CollectorProcess,
+    free_port,
+    request,
+    start_collector,
+)
 
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Kith, Any, Any]:
-    """The demo, run twice over the same data directory."""
-    kith = Kith(tmp_path_factory.mktemp("demo") / "data")
-    return kith, kith.json("demo"), kith.json("demo")
+# As the collector tells Prometheus.
+EVENTS_TAKEN = re.compile(rb'kith_events_total{[^}]*outcome="stored"[^}]*} [1-9]')
 
 
 def query(kith: Kith, sql: str) -> list[tuple[Any, ...]]:
@@ -122,19 +125,12 @@ def test_a_killed_collector_loses_nothing_and_doubles_nothing(tmp_path: Path) ->
         upload_size=20,
         upload_interval=0.05,
     )
-
-    def send() -> None:
-        for number in range(1_500):
-            client.track("user", "Event", {"n": number}, message_id=f"m{number}")
-            time.sleep(0.001)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    for _ in range(2):
-        time.sleep(0.5)
-        collector.kill()
-        collector = start_collector(data_dir, port=port)
-    sender.join()
+    for number in range(1_500):
+        client.track("user", "Event", {"n": number}, message_id=f"m{number}")
+        if number in (499, 999):
+            wait_for_events(collector)
+            collector.kill()
+            collector = start_collector(data_dir, port=port)
     client.flush()
     client.join()
     collector.stop()
@@ -142,9 +138,21 @@ def test_a_killed_collector_loses_nothing_and_doubles_nothing(tmp_path: Path) ->
     land(data_dir / "log", data_dir / "raw")
     arrived = {row["message_id"] for row in read_raw(data_dir / "raw", "events")}
     assert arrived == {f"m{number}" for number in range(1_500)}
-    kith = Kith(data_dir)
-    assert kith.json("build")["nodes"]["error"] == 0
-    stored = query(
-        kith, "select count(*), count(distinct message_id) from staging.stg_events"
-    )
+    # Its tests compare what arrived with what is stored.
+    staging = ["build", "--select", "+conservation"]
+    run = run_dbt(staging, data_dir=data_dir, project_dir=DBT_PROJECT)
+    assert run.succeeded, run
+    assert "events_are_conserved" in {node.name for node in run.nodes}
+    with duckdb.connect(str(data_dir / "warehouse.duckdb")) as connection:
+        stored = connection.execute(
+            "select count(*), count(distinct message_id) from staging.stg_events"
+        ).fetchall()
     assert stored == [(1_500, 1_500)]
+
+
+def wait_for_events(collector: CollectorProcess) -> None:
+    """Wait until it has taken some of what is being sent to it."""
+    deadline = time.monotonic() + 60
+    while not EVENTS_TAKEN.search(request(f"{collector.url}/metrics").body):
+        assert time.monotonic() < deadline, "no event came"
+        time.sleep(0.005)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -201,10 +200,8 @@ def test_the_manifest_is_parsed_only_after_a_change(
     data_dir = tmp_path / "data"
     manifest = prepare_manifest(data_dir, project_dir=project)
     first = manifest.stat().st_mtime_ns
-    started = time.monotonic()
     prepare_manifest(data_dir, project_dir=project)
     assert manifest.stat().st_mtime_ns == first
-    assert time.monotonic() - started < 0.5
 
     (project / "models/new.sql").write_text("select 1 as number")
     prepare_manifest(data_dir, project_dir=project)

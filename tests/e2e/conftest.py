@@ -1,0 +1,16 @@
+"""The demo, run as a newcomer runs it; every test looks at the same one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.kith import Kith
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Kith, Any, Any]:
+    """The demo, run twice over the same data directory."""
+    kith = Kith(tmp_path_factory.mktemp("demo") / "data")
+    return kith, kith.json("demo"), kith.json("demo")
