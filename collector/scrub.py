@@ -167,6 +167,13 @@ def _read_with_duckdb(path: Path, dataset: Dataset) -> list[tuple[str, int, int]
     # An instance of its own: a damaged file may leave it unusable.
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
         try:
+            connection.register("expected", dataset.schema.empty_table())
+            expected = connection.execute("describe expected").fetchall()
+            columns = {name: data_type for name, data_type, *_ in expected}
+            describe = f"describe select * {source}"
+            for name, found, *_ in connection.execute(describe, [str(path)]).fetchall():
+                if columns[name] != found:
+                    raise Unsound(f"to DuckDB the column {name} is {found}")
             # A count or a maximum could come from the footer; a hash needs the data.
             read_all = f"select bit_xor(hash(columns(*))) {source}"
             connection.execute(read_all, [str(path)])
