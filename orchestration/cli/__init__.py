@@ -30,6 +30,7 @@ for _module in (
     "collect",
     "tail",
     "build",
+    "plan",
     "sync",
     "profile",
     "ui",

@@ -1,4 +1,4 @@
-"""`kith plan` and `kith sync`: look at what a sync would send, and send it."""
+"""`kith plan SYNC` and `kith sync SYNC`: what a sync would send; sending it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ AllowDeletes = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command()(plan)
     app.command()(sync)
 
 

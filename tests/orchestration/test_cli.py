@@ -91,7 +91,8 @@ def test_help_names_every_command(kith: Kith, call: Call) -> None:
     ("arguments", "told"),
     [
         (["nonsense"], "No such command 'nonsense'"),
-        (["plan"], "Missing argument 'SYNC'"),
+        (["sync"], "Missing argument 'SYNC'"),
+        (["plan", "sync"], "Missing argument 'SYNC'"),
         (["build", "--nonsense"], "No such option: --nonsense"),
         (["profile", "email", "nobody@example.com"], "Run `./kith build`"),
         (["plan", "nonsense"], "crm__vip_customers, files__newsletter_subscribers"),
