@@ -20,7 +20,7 @@ has_planned_pattern = has_planned_type = is_audience_member = list_contains = _c
 is_blocked_identifier = _condition
 
 bigint_hash = json_text = json_type_of = limit_of_type = most_recent = _expression
-profile_id = property = try_cast = _expression
+profile_id = property = trait = try_cast = _expression
 
 
 def audience_names() -> str:

@@ -1,6 +1,18 @@
-{#- A property of an event as a typed column; null where it is absent or does not fit. -#}
+{#- A property of an event as a typed column; null where it is absent or does not fit.
+    The name may be a path into nested objects: `address.city`. -#}
 {%- macro property(name, data_type='varchar') -%}
-    {%- set value = json_text('properties', [name]) -%}
+    {{ typed_value('properties', name, data_type) }}
+{%- endmacro -%}
+
+
+{#- A trait of an identify or group event, as `property`. -#}
+{%- macro trait(name, data_type='varchar') -%}
+    {{ typed_value('traits', name, data_type) }}
+{%- endmacro -%}
+
+
+{%- macro typed_value(column, path, data_type) -%}
+    {%- set value = json_text(column, path) -%}
     {%- if data_type == 'varchar' -%}
         {{ value }}
     {%- else -%}
