@@ -34,8 +34,8 @@ KINDS = (
 """How an event can depart from the plan. Of the last five a property counts with the
 first that holds, in this order."""
 
-EVENT_KINDS = frozenset({"unplanned_event", "required_missing"})
-"""Those that no property can be omitted for: there is none that is wrong."""
+WITHOUT_VALUE = frozenset({"unplanned_event", "required_missing"})
+"""Those that no property can be omitted for, as none is wrong."""
 
 CALL_TYPES = ("track", "identify", "page", "screen", "group", "alias")
 JSON_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
@@ -175,6 +175,7 @@ def read_plan(
 
     Raises `PlanError` when the files cannot be read at all.
     """
+    # Here and not above: the words become what stands above.
     from collector.plan_words import parse_plan
 
     try:
