@@ -33,6 +33,7 @@ from collector.http import (
     require_method,
 )
 from collector.intake import Intake
+from collector.live_plan import LivePlan
 from collector.live_sources import LiveSources
 from collector.log import DRAIN_SIGNAL, open_log
 from collector.overload import Admission
@@ -62,6 +63,7 @@ class Collector:
     def __init__(self, settings: CollectorSettings, sources: LiveSources) -> None:
         self._settings = settings
         self._sources = sources
+        self._plan = LivePlan(settings.plan) if settings.plan else None
         # Unique without asking the system for random bytes at each request.
         self._request_prefix = secrets.token_hex(6)
         self._request_numbers = count()
@@ -83,7 +85,10 @@ class Collector:
             queue_seconds=self._settings.queue_seconds,
         )
         turns = self._admission.turns
-        intake = Intake(self._settings, self._sources, self._log, turns)
+        if self._plan is not None:
+            self._plan.refresh()
+            self._plan_follower = asyncio.create_task(self._plan.follow())
+        intake = Intake(self._settings, self._sources, self._log, turns, self._plan)
         self._actions: Mapping[Action, Callable[[Call], Awaitable[Answer]]] = {
             Action.COLLECT: intake.collect,
             Action.SWALLOW: intake.swallow,
@@ -182,13 +187,15 @@ class Collector:
         return json_answer({"status": "ok"})
 
     async def _ready(self, call: Call) -> Answer:
-        """Whether events can be stored; a broken `sources.yml` alone is no reason."""
+        """Whether events can be stored; a broken `sources.yml` or plan is no reason."""
         failure, problem = self._log.failure, self._sources.problem
         document = {"status": "ready" if failure is None else "not ready"}
         if failure is not None:
             document["reason"] = str(failure)
         if problem is not None:
             document["sources"] = problem
+        if self._plan is not None and self._plan.problem is not None:
+            document["plan"] = self._plan.problem
         return json_answer(document, status=200 if failure is None else 503)
 
     async def _metrics(self, call: Call) -> Answer:

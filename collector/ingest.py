@@ -102,9 +102,12 @@ def encode(rows: Sequence[Row]) -> bytes:
 
 def _row(raw: Any, request: Request, reception: Reception) -> Row:
     try:
-        return validate(raw, reception)
+        event = validate(raw, reception)
     except Unacceptable as reason:
         return _aside(raw, reason, request, reception)
+    if reception.plan is not None:
+        event.flags += reception.plan.flags(event)
+    return event
 
 
 def _examined_row(

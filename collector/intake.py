@@ -31,6 +31,7 @@ from collector.http import (
     success,
 )
 from collector.ingest import Rows, encode, make_rows, quarantined
+from collector.live_plan import LivePlan
 from collector.live_sources import LiveSources
 from collector.log import Log
 from collector.overload import Turns
@@ -62,11 +63,13 @@ class Intake:
         sources: LiveSources,
         log: Log,
         turns: Turns,
+        plan: LivePlan | None,
     ) -> None:
         self._settings = settings
         self._live_sources = sources
         self._log = log
         self._turns = turns
+        self._plan = plan
         self._rates = Rates(workers=settings.collector_workers)
         self._webhook_threads = ThreadPoolExecutor(4, "webhook")
 
@@ -232,6 +235,7 @@ class Intake:
             client_user_agent=call.header("user-agent") if source.is_client else None,
             from_device=source.is_client,
             ip_policy=self._settings.ip_addresses,
+            plan=self._plan.current if self._plan else None,
         )
 
     def _rows(

@@ -178,15 +178,16 @@ def read_plan(
     # Here and not above: the words become what stands above.
     from collector.plan_words import parse_plan
 
+    variables = _variables(project) if project else {}
     try:
-        document = json.loads(manifest.read_bytes())
-        nodes = list(document["nodes"].values())
+        nodes = json.loads(manifest.read_bytes())["nodes"].values()
+        return parse_plan(
+            nodes, variables, project_file=project.name if project else ""
+        )
     except OSError as error:
         raise PlanError(f"{manifest}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise PlanError(f"{manifest}: is no manifest of dbt") from None
-    variables = _variables(project) if project else {}
-    return parse_plan(nodes, variables, project_file=project.name if project else "")
 
 
 def _variables(project: Path) -> Mapping[str, Any]:

@@ -62,7 +62,10 @@ def text_of(value: Any) -> str:
         return str(value)
     if type(value) is float:
         return _float_text(value)
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return ""  # nested deeper than anything that is stored
 
 
 def _float_text(value: float) -> str:

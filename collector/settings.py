@@ -39,6 +39,8 @@ class CollectorSettings(BaseSettings):
     raw_url: Annotated[str, AfterValidator(check_url)] = ""
     """Where the raw datasets are, `s3://bucket/prefix`; unset, `raw/` in `data_dir`."""
     sources: Path = Path("collector/sources.yml")
+    plan: Path | None = None
+    """The manifest of dbt to flag events by; unset, only the warehouse checks them."""
     collector_host: str = "127.0.0.1"
     collector_port: Annotated[int, Field(ge=0, le=65535)] = 8010
     path_prefix: Annotated[str, Field(pattern=r"^(\*|(/[\w.~-]+)+)?$")] = ""

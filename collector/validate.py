@@ -23,6 +23,7 @@ from collector.device import (
 )
 from collector.errors import Unacceptable
 from collector.identifiers import check_identity, identifier, message_id
+from collector.plan_check import PlanCheck
 from collector.times import Sent, correct
 
 TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias"})
@@ -91,6 +92,8 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
     from_device: bool = False
     """Whether the person's own device sent it, rather than a server."""
     ip_policy: IpPolicy = "keep"
+    plan: PlanCheck | None = None
+    """What to flag the event by."""
 
 
 def validate(raw: Any, reception: Reception) -> Event:
