@@ -107,4 +107,23 @@ SYNC_LOG = Dataset(
     ),
 )
 
-DATASETS = (EVENTS, QUARANTINE, SYNC_LOG)
+QUARANTINE_RELEASES = Dataset(
+    name="quarantine_releases",
+    partitions=("dt",),
+    schema=pa.schema(
+        [
+            pa.field("release_id", pa.string(), nullable=False),
+            pa.field("released_at", TIMESTAMP, nullable=False),
+            pa.field("released_by", pa.string(), nullable=False),
+            pa.field("reason", pa.string(), nullable=False),
+            # The rule: what is null matches everything.
+            pa.field("code", pa.string()),
+            pa.field("event", pa.string()),
+            pa.field("source_id", pa.string()),
+            pa.field("since", TIMESTAMP),
+            pa.field("ids", pa.list_(pa.string())),
+        ]
+    ),
+)
+
+DATASETS = (EVENTS, QUARANTINE, SYNC_LOG, QUARANTINE_RELEASES)

@@ -12,15 +12,22 @@ def _expression(*_: object) -> str:
     return "coalesce(null, 0)"
 
 
-def _condition(*_: object) -> str:
+def _condition(*_: object, **__: object) -> str:
     return "(1 = 1)"
 
 
-has_planned_pattern = has_planned_type = is_audience_member = list_contains = _condition
-is_blocked_identifier = _condition
+has_planned_format = has_planned_pattern = has_planned_type = _condition
+is_audience_member = list_contains = _condition
+is_blocked_identifier = release_covers = _condition
 
+asked_version = common_type = common_value = enforcement_action = _expression
+masked = planned_name = violation_order = with_new_names = _expression
 bigint_hash = json_text = json_type_of = limit_of_type = most_recent = _expression
 profile_id = property = trait = try_cast = _expression
+
+collected_texts = joined_texts = list_length = text_list = json_without = _expression
+parsed_timestamp = seconds_between = shifted = valid_json_object = _expression
+payload_id = payload_object = payload_text = _expression
 
 
 def audience_names() -> str:
@@ -35,8 +42,16 @@ class dbt:
         return "varchar"
 
 
+def common_rules() -> dict[str, object]:
+    return {"userId": {}}
+
+
 def days_ago(days: int) -> str:
     return f"(now() - interval '{days} days')"
+
+
+def event_roots(rules: list[object]) -> list[object]:
+    return rules
 
 
 def event_columns() -> str:
@@ -60,6 +75,18 @@ def identifier_rules_version() -> str:
 
 def json_each(column: str) -> str:
     return "unnest([1])"
+
+
+def json_places(column: str) -> str:
+    return "unnest([1])"
+
+
+def plan_depth(rules: list[object]) -> int:
+    return 2
+
+
+def plan_rules(events: list[object], common: dict[str, object]) -> list[object]:
+    return []
 
 
 def planned_events() -> list[object]:

@@ -14,7 +14,7 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from collector.datasets import EVENTS, QUARANTINE, SYNC_LOG
+from collector.datasets import EVENTS, QUARANTINE, QUARANTINE_RELEASES, SYNC_LOG
 from collector.landing import land
 from collector.settings import CollectorSettings
 from orchestration.project import DBT_PROJECT, data_dir, prepare_manifest
@@ -87,8 +87,16 @@ def defs() -> dg.Definitions:
         description="The outcome of every row that was sent, appended by deliveries.",
         kinds={"parquet"},
     )
+    releases = dg.AssetSpec(
+        ["raw", QUARANTINE_RELEASES.name],
+        group_name="raw",
+        description="What people released from quarantine: `kith quarantine release`.",
+        kinds={"parquet"},
+    )
     models = _models(prepare_manifest(data_dir()))
-    return dg.Definitions(assets=[landing, sync_log, models, _published(models)])
+    return dg.Definitions(
+        assets=[landing, sync_log, releases, models, _published(models)]
+    )
 
 
 def _models(manifest: Path) -> dg.AssetsDefinition:

@@ -9,7 +9,7 @@ import pytest
 from collector.datasets import QUARANTINE
 from tests.dbt.conftest import START, Project, event_row
 
-SELECTION = ("--select", "stg_events", "stg_quarantine", "conservation")
+SELECTION = ("--select", "+conservation")
 
 
 def test_copies_late_segments_and_full_refresh_agree(

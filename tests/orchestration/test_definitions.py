@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from collector.datasets import EVENTS
+from collector.datasets import DATASETS, EVENTS
 from collector.landing import write_file
 from orchestration.definitions import defs as load_definitions
 from orchestration.project import DBT_PROJECT, ROOT, prepare_dagster_home
@@ -75,7 +75,7 @@ def test_groups_are_the_folders(graph: dg.AssetGraph) -> None:
     assert groups["syncs"] == {f"syncs/{sync}" for sync in SYNCS} | {
         f"deliveries/{sync}" for sync in SYNCS
     }
-    assert groups["raw"] == {"raw/events", "raw/quarantine", "raw/sync_log"}
+    assert groups["raw"] == {f"raw/{dataset.name}" for dataset in DATASETS}
 
 
 def test_the_graph_goes_from_raw_to_deliveries(graph: dg.AssetGraph) -> None:
@@ -83,7 +83,10 @@ def test_the_graph_goes_from_raw_to_deliveries(graph: dg.AssetGraph) -> None:
         found = graph.get(dg.AssetKey(list(key))).parent_keys
         return {parent.to_user_string() for parent in found}
 
-    assert parents("staging", "stg_events") == {"raw/events"}
+    assert parents("staging", "stg_events") == {
+        "raw/events",
+        "staging/quarantined_payloads",
+    }
     assert "profiles/profiles" in parents("published")
     for sync in SYNCS:
         assert parents("deliveries", sync) == {f"syncs/{sync}", "published"}

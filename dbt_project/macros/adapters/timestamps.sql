@@ -22,3 +22,37 @@
 {%- macro build_started_at() -%}
     cast('{{ run_started_at.isoformat() }}' as {{ timestamp_type() }})
 {%- endmacro -%}
+
+
+{#- A time as text, RFC 3339 with an offset; null where it is none. -#}
+{%- macro parsed_timestamp(text) -%}
+    case
+        when {{ matches_pattern(text, rfc_3339_pattern()) }}
+            then {{ try_cast(text, timestamp_type()) }}
+    end
+{%- endmacro -%}
+
+
+{%- macro rfc_3339_pattern() -%}
+    ^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$
+{%- endmacro -%}
+
+
+{#- How much later `end` is than `start`, in seconds. -#}
+{%- macro seconds_between(start, end) -%}
+    {{ adapter.dispatch('seconds_between')(start, end) }}
+{%- endmacro -%}
+
+{%- macro duckdb__seconds_between(start, end) -%}
+    ((epoch_us({{ end }}) - epoch_us({{ start }})) / 1000000.0)
+{%- endmacro -%}
+
+
+{#- A time moved as far as `end` is from `start`. -#}
+{%- macro shifted(timestamp, start, end) -%}
+    {{ adapter.dispatch('shifted')(timestamp, start, end) }}
+{%- endmacro -%}
+
+{%- macro duckdb__shifted(timestamp, start, end) -%}
+    ({{ timestamp }} + to_microseconds(epoch_us({{ end }}) - epoch_us({{ start }})))
+{%- endmacro -%}

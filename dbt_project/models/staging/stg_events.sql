@@ -30,6 +30,84 @@ new_arrivals as (
 
 ),
 
+-- What the collector quarantined and a release lets flow on. All of it in every build:
+-- what is stored already falls away below, as every further copy does.
+released as (
+
+    select
+        payloads.*,
+        concat('quarantine/', payloads.segment) as stored_segment
+    from {{ ref('quarantined_payloads') }} as payloads
+    where payloads.release_id is not null
+
+),
+
+arrivals as (
+
+    select
+        source_id,
+        message_id,
+        user_id,
+        anonymous_id,
+        previous_id,
+        group_id,
+        type,
+        event,
+        name,
+        category,
+        properties,
+        traits,
+        context,
+        integrations,
+        extra,
+        timestamp,
+        original_timestamp,
+        sent_at,
+        received_at,
+        ip,
+        user_agent,
+        library_name,
+        library_version,
+        flags,
+        segment,
+        position,
+        dt
+    from new_arrivals
+
+    union all
+
+    select
+        source_id,
+        message_id,
+        user_id,
+        anonymous_id,
+        previous_id,
+        group_id,
+        type,
+        event,
+        name,
+        category,
+        properties,
+        traits,
+        context,
+        integrations,
+        extra,
+        timestamp,
+        original_timestamp,
+        sent_at,
+        received_at,
+        ip,
+        user_agent,
+        library_name,
+        library_version,
+        flags,
+        stored_segment as segment,
+        position,
+        dt
+    from released
+
+),
+
 -- Clients send again what was not acknowledged: one message, several arrivals.
 ranked as (
 
@@ -39,7 +117,7 @@ ranked as (
             partition by source_id, message_id
             order by received_at, segment, position
         ) as arrival
-    from new_arrivals
+    from arrivals
 
 ),
 

@@ -1,0 +1,30 @@
+{#- Aggregates text to a list: each value once, sorted, without nulls; never null. -#}
+{%- macro collected_texts(expression) -%}
+    {{ adapter.dispatch('collected_texts')(expression) }}
+{%- endmacro -%}
+
+{%- macro duckdb__collected_texts(expression) -%}
+    coalesce(
+        list_sort(list(distinct {{ expression }}) filter ({{ expression }} is not null)),
+        cast([] as varchar[])
+    )
+{%- endmacro -%}
+
+
+{#- A list of text as one text. -#}
+{%- macro joined_texts(list, separator=', ') -%}
+    {{ adapter.dispatch('joined_texts')(list, separator) }}
+{%- endmacro -%}
+
+{%- macro duckdb__joined_texts(list, separator) -%}
+    array_to_string({{ list }}, {{ string_literal(separator) }})
+{%- endmacro -%}
+
+
+{%- macro list_length(list) -%}
+    {{ adapter.dispatch('list_length')(list) }}
+{%- endmacro -%}
+
+{%- macro duckdb__list_length(list) -%}
+    len({{ list }})
+{%- endmacro -%}
