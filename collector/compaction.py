@@ -2,20 +2,21 @@
 
 A partition is rewritten beside the dataset, under `raw/.compacting/`, out of the sight
 of readers: the small files merged, all others hard-linked. Then the two directories
-change places in one step, and the old one is deleted.
+change places in one step, and the old one is deleted by a later run.
 
 What readers get, whatever they read with and whenever:
 
-* Who lists a partition finds it as it was before or as it is after, never a mixture. A
-  file once open stays readable to its end.
+* Who lists a partition finds it as it was before or as it is after, never a mixture,
+  and nothing less: the old directory is kept for `GRACE_SECONDS`, for those who are
+  just listing it. A file once open stays readable to its end.
 * Who listed the old files and opens one only after the change is told that it does not
   exist: an error, never a wrong answer; the next attempt finds the new files. Kith's
   own readers are spared even that: builds and compaction both hold the warehouse lock,
   and who reads outside of builds holds `raw.reading`.
 
 A process killed at any point leaves the dataset as it was or as it will be; the next
-run deletes what it left beside. No input is deleted before its checksums were verified
-and its rows were found again in the new files.
+run clears away what it left beside. No input is deleted before its checksums were
+verified and its rows were found again in the new files.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import errno
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +46,8 @@ from collector.merging import SUFFIX, merge, require_equal
 from collector.raw import TEMPORARY, rewriting
 
 WORK = ".compacting"
+GONE = ".gone"
+GRACE_SECONDS = 600.0
 TARGET_BYTES = 128_000_000
 MIN_FILES = 8
 
@@ -69,6 +73,7 @@ class _Run:
     raw_dir: Path
     target_bytes: int
     min_files: int
+    grace_seconds: float
 
 
 def compact(
@@ -77,6 +82,7 @@ def compact(
     *,
     target_bytes: int = TARGET_BYTES,
     min_files: int = MIN_FILES,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> CompactionReport:
     """Merge the small files of every partition that has at least `min_files` of them.
 
@@ -86,17 +92,18 @@ def compact(
     Raises `ExchangeUnsupported` on file systems that cannot exchange directories.
     """
     report = CompactionReport()
-    run = _Run(log_dir, raw_dir, target_bytes, min_files)
+    run = _Run(log_dir, raw_dir, target_bytes, min_files, grace_seconds)
     make_directories(log_dir)
     standing = _standing(log_dir)
     for dataset in DATASETS:
         if (raw_dir / WORK / dataset.name).exists():
             with _alone(run, dataset):
-                _clean(raw_dir, dataset)
+                _clean(run, dataset)
         for partition in _partitions(raw_dir, dataset):
             if _small_files(run, partition, standing):
                 with _alone(run, dataset):
                     _compact_partition(run, dataset, partition, report)
+    _delete_gone(run)
     return report
 
 
@@ -127,7 +134,7 @@ def _compact_partition(
             fsync_directory(stream)
         exchange(beside, partition)
     finally:
-        _clean(run.raw_dir, dataset)
+        _clean(run, dataset)
 
 
 @contextlib.contextmanager
@@ -137,16 +144,28 @@ def _alone(run: _Run, dataset: Dataset) -> Iterator[None]:
         yield
 
 
-def _clean(raw_dir: Path, dataset: Dataset) -> None:
-    """Delete what is beside the dataset: what it was, or what it will not be."""
-    beside = raw_dir / WORK / dataset.name
+def _clean(run: _Run, dataset: Dataset) -> None:
+    """Put away what is beside the dataset: what it was, or what it will not be."""
+    work_dir = run.raw_dir / WORK
+    beside = work_dir / dataset.name
     # Deletions must not be durable before the exchange that they follow is.
     for work in (beside, *(path for path in beside.rglob("*") if path.is_dir())):
-        for directory in (work, raw_dir / work.relative_to(raw_dir / WORK)):
+        for directory in (work, run.raw_dir / work.relative_to(work_dir)):
             if directory.is_dir():
                 fsync_directory(directory)
     if beside.exists():
-        shutil.rmtree(beside)
+        make_directories(work_dir / GONE)
+        beside.rename(work_dir / GONE / f"{dataset.name}@{time.time_ns()}")
+
+
+def _delete_gone(run: _Run) -> None:
+    """Delete what was put away so long ago that nobody is listing it any more."""
+    gone = run.raw_dir / WORK / GONE
+    for directory in gone.iterdir() if gone.is_dir() else ():
+        put_away = int(directory.name.rpartition("@")[2]) / 1e9
+        if time.time() - put_away >= run.grace_seconds:
+            with contextlib.suppress(FileNotFoundError):  # another run was faster
+                shutil.rmtree(directory)
 
 
 def _partitions(raw_dir: Path, dataset: Dataset) -> list[Path]:

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import compaction
-from collector.compaction import WORK, CompactionReport, compact
+from collector.compaction import GONE, WORK, CompactionReport, compact
 from collector.datasets import EVENTS, SYNC_LOG
 from collector.files import ExchangeUnsupported, exchange
 from collector.landing import land
@@ -76,6 +76,7 @@ def files(raw_dir: Path) -> dict[Path, tuple[int, int]]:
     return {
         path: (path.stat().st_ino, path.stat().st_mtime_ns)
         for path in raw_dir.rglob("*.parquet")
+        if GONE not in path.parts
     }
 
 
@@ -87,6 +88,11 @@ def duckdb_messages(raw_dir: Path) -> list[str]:
             [f"{raw_dir}/events/**/*.parquet"],
         ).fetchall()
     return sorted(message for (message,) in found)
+
+
+def unfinished(raw_dir: Path) -> list[Path]:
+    """What compaction left half done beside the datasets."""
+    return [path for path in (raw_dir / WORK).iterdir() if path.name != GONE]
 
 
 def test_many_small_files_become_one_with_the_same_rows(tmp_path: Path) -> None:
@@ -104,7 +110,22 @@ def test_many_small_files_become_one_with_the_same_rows(tmp_path: Path) -> None:
     after = files(raw_dir)
     assert compact(log_dir, raw_dir) == CompactionReport()
     assert files(raw_dir) == after
-    assert not list((raw_dir / WORK).iterdir())
+    assert not unfinished(raw_dir)
+
+
+def test_what_was_replaced_stays_for_those_who_are_listing_it(tmp_path: Path) -> None:
+    log_dir, raw_dir = tmp_path / "log", tmp_path / "raw"
+    for number in range(3):
+        path = write_events(raw_dir, f"s{number}", 1)
+    listing = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    compact(log_dir, raw_dir, min_files=2)
+    with os.scandir(listing) as entries:
+        assert len(list(entries)) == 3
+    compact(log_dir, raw_dir, min_files=2, grace_seconds=0)
+    with os.scandir(listing) as entries:
+        assert not list(entries)
+    os.close(listing)
+    assert len(files(raw_dir)) == 1
 
 
 def test_few_files_and_large_files_are_left(tmp_path: Path) -> None:
@@ -315,7 +336,7 @@ def test_at_every_step_a_fault_leaves_the_same_rows(tmp_path: Path, fault: str) 
         compact(step / "log", step / "raw", min_files=2)
         assert rows_by_partition(step / "raw") == before, step
         assert len(files(step / "raw")) == 2, step
-        assert not list((step / "raw" / WORK).iterdir()), step
+        assert not unfinished(step / "raw"), step
 
 
 def test_nothing_is_deleted_before_what_replaces_it_is_durable(
@@ -346,14 +367,15 @@ def test_nothing_is_deleted_before_what_replaces_it_is_durable(
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(shutil, "rmtree", rmtree)
     monkeypatch.setattr(compaction, "exchange", exchanged)
-    compact(log_dir, raw_dir, min_files=2)
+    compact(log_dir, raw_dir, min_files=2, grace_seconds=0)
     (merged,) = path.parent.iterdir()
     day, beside = "raw/events/dt=2026-11-01", f"raw/{WORK}/events"
     at = steps.index(f"exchange {day}")
     written = f"fsync {beside}/dt=2026-11-01"
     assert {f"{written}/{merged.name}", written, "fsync log/0"} <= set(steps[:at])
     assert steps.index(f"{written}/{merged.name}") < steps.index(written)
-    (deleted,) = (n for n, step in enumerate(steps) if step == f"delete {beside}")
+    (deleted,) = (n for n, step in enumerate(steps) if step.startswith("delete "))
+    assert steps[deleted].startswith(f"delete raw/{WORK}/{GONE}/events@")
     assert {"fsync raw/events", f"fsync {beside}"} <= set(steps[at:deleted])
 
 
@@ -405,7 +427,8 @@ def test_a_reader_never_sees_half_of_it(tmp_path: Path) -> None:
                 shutil.copytree(tmp_path / "as-they-were" / "events", spare)
                 for partition in spare.iterdir():
                     exchange(partition, raw_dir / "events" / partition.name)
-                shutil.rmtree(spare)
+                # The reader may be listing it: what is gone must keep its files.
+                spare.rename(tmp_path / f"gone{rounds}")
                 rounds += 1
                 assert reader.poll() is None
         finally:
@@ -443,4 +466,4 @@ def test_a_file_system_that_cannot_exchange_is_told_before_any_work(
     with pytest.raises(ExchangeUnsupported):
         compact(tmp_path / "log", tmp_path / "raw", min_files=2)
     assert files(tmp_path / "raw") == before
-    assert not list((tmp_path / "raw" / WORK).iterdir())
+    assert not unfinished(tmp_path / "raw")
