@@ -40,14 +40,18 @@ def find_address(
     """
     if policy == "drop":
         return None, False
-    if "ip" not in context:
-        return _shortened(peer, policy), False
-    given = context["ip"]
-    if given in _UNWANTED:
-        return None, False
-    if not is_address(given):
-        return _shortened(peer, policy), True
-    return _shortened(given, policy), False
+    address, is_bad = peer, False
+    if "ip" in context:
+        given = context["ip"]
+        if given in _UNWANTED:
+            return None, False
+        if is_address(given):
+            address = given
+        else:
+            is_bad = True
+    if policy == "truncate":
+        address = _shortened(address)
+    return address, is_bad
 
 
 def with_policy(raw: Any, policy: IpPolicy) -> Any:
@@ -91,10 +95,8 @@ def truncate(text: str) -> str:
     return str(network.network_address)
 
 
-def _shortened(address: str | None, policy: IpPolicy) -> str | None:
-    if policy == "truncate" and is_address(address):
-        return truncate(address or "")
-    return address
+def _shortened(address: str | None) -> str | None:
+    return truncate(address) if address and is_address(address) else address
 
 
 @lru_cache(maxsize=4_096)

@@ -29,7 +29,7 @@ def _digits(value: Any) -> str:
     raise TypeError(f"JSON has no word for {type(value).__name__}")
 
 
-_LINES = msgspec.json.Encoder(enc_hook=_digits)
+_encode = msgspec.json.Encoder(enc_hook=_digits).encode
 
 
 class Quarantined(msgspec.Struct, kw_only=True):
@@ -83,21 +83,29 @@ def make_rows(request: Request, reception: Reception, *, max_events: int) -> Row
         )
         rows += [quarantined(raw, reason, reception) for raw in events[max_events:]]
     try:
-        lines = encode(rows)
-        near = _near_bounds(lines, reception.max_event_bytes)
+        lines = [_encode(row) for row in rows]
+        near: Sequence[int] = [
+            index
+            for index, line in enumerate(lines)
+            if bounds.is_near(line, reception.max_event_bytes)
+        ]
     except (TypeError, ValueError, RecursionError):
         # Something in one of them is no JSON, or nests without end: look at them all.
         near = range(len(rows))
     if near:
         for index in near:
             rows[index] = _bounded(rows[index], events[index], request, reception)
-        lines = encode(rows)
-    return Rows(rows, lines)
+        lines = [_encode(row) for row in rows]
+    return Rows(rows, _joined(lines))
 
 
 def encode(rows: Sequence[Row]) -> bytes:
     """The rows as lines of the log."""
-    return _LINES.encode_lines(rows)
+    return _joined([_encode(row) for row in rows])
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    return b"\n".join(lines) + b"\n" if lines else b""
 
 
 def _row(raw: Any, request: Request, reception: Reception) -> Row:
@@ -120,15 +128,6 @@ def _examined_row(
     if type(row) is Event:
         row.flags.extend(look.flags)
     return row
-
-
-def _near_bounds(lines: bytes, max_bytes: int) -> Sequence[int]:
-    """Which of the lines may be of an event that is too large or too deep."""
-    return [
-        index
-        for index, line in enumerate(lines.split(b"\n"))
-        if bounds.is_near(line, max_bytes)
-    ]
 
 
 def _bounded(row: Row, raw: Any, request: Request, reception: Reception) -> Row:
