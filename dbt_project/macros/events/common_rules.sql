@@ -20,7 +20,7 @@
         {%- for path in common %}
         {%- set place = common_place(path) %}
         when {{ string_literal(path) }}
-            then {{ json_text(relation ~ '.' ~ place.column, place.keys)
+            then {{ json_text(relation ~ '.' ~ place.column, place['keys'])
                 if place.is_json else relation ~ '.' ~ place.column }}
         {%- endfor %}
     end
@@ -34,7 +34,7 @@
         {%- for path in common %}
         {%- set place = common_place(path) %}
         when {{ string_literal(path) }}
-            then {{ json_type_of(relation ~ '.' ~ place.column, place.keys)
+            then {{ json_type_of(relation ~ '.' ~ place.column, place['keys'])
                 if place.is_json
                 else 'case when ' ~ relation ~ '.' ~ place.column
                 ~ " is not null then 'string' end" }}
