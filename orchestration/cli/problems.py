@@ -13,6 +13,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     """The errors of all packages whose message is written for the user."""
     from activations.errors import ActivationError
     from collector.errors import ObjectStorageError, SourcesError
+    from collector.plan import PlanError
     from collector.server import AlreadyRunning
     from orchestration.project import BuildError
     from profiles.published import PublishedDatabaseMissing
@@ -23,6 +24,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
         ObjectStorageError,
         SourcesError,
         AlreadyRunning,
+        PlanError,
         BuildError,
         PublishedDatabaseMissing,
     )

@@ -25,6 +25,7 @@
 
 {#-
     One row per key of a JSON object: `key`, `value` (text) and `type` (as json_type_of).
+    Of an array, one row per element; its key is its index.
 
         from events
         cross join lateral {{ json_each('events.properties') }} as property
@@ -44,6 +45,40 @@
 {%- endmacro -%}
 
 
+{#-
+    A JSON object whose keys have other names: {old: new}. A key that is there under its
+    new name already is left alone, whatever stands under the old one.
+-#}
+{%- macro json_renamed(column, renames) -%}
+    {{ adapter.dispatch('json_renamed')(column, renames) }}
+{%- endmacro -%}
+
+{%- macro duckdb__json_renamed(column, renames) -%}
+    coalesce((
+        select
+            cast(json_group_object(
+                case
+                    {%- for old, new in renames.items() %}
+                    when
+                        key = {{ string_literal(old) }}
+                        and type <> 'NULL'
+                        and coalesce(json_type({{ column }}, {{ json_path([new]) }}), 'NULL') = 'NULL'
+                        then {{ string_literal(new) }}
+                    {%- endfor %}
+                    else key
+                end,
+                value
+            ) as varchar)
+        from json_each(case
+            {%- for old in renames %}
+            when json_type({{ column }}, {{ json_path([old]) }}) <> 'NULL' then {{ column }}
+            {%- endfor %}
+        end)
+        where not (type = 'NULL' and key in {{ text_tuple(renames.values()) }})
+    ), {{ column }})
+{%- endmacro -%}
+
+
 {%- macro duckdb_json_type_name(type) -%}
     case {{ type }}
         when 'NULL' then 'null'
@@ -58,8 +93,12 @@
 {%- endmacro -%}
 
 
-{#- A path as a quoted JSONPath literal: 'a.b' becomes '$."a"."b"'. -#}
+{#- A path as a quoted JSONPath literal: 'a.b' becomes '$."a"."b"', no key the root. -#}
 {%- macro json_path(path) -%}
     {%- set keys = path.split('.') if path is string else path -%}
-    {{ string_literal('$."' ~ keys | join('"."') ~ '"') }}
+    {%- if keys -%}
+        {{ string_literal('$."' ~ keys | join('"."') ~ '"') }}
+    {%- else -%}
+        '$'
+    {%- endif -%}
 {%- endmacro -%}

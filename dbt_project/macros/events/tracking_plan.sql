@@ -2,92 +2,40 @@
     The tracking plan: what the yml of the event models says. A model plans an event when
     its config.meta names one; its columns with config.meta.property plan the properties.
 
-        config: {meta: {event: Order Completed}}                  a track event
+        config: {meta: {event: Order Completed, version: 2}}      a track event
         config: {meta: {event: page, type: page}}                 every page call
         columns:
           - name: total
             data_type: decimal(12, 2)
             config: {meta: {property: total, required: true, minimum: 0}}
 
-    The words are JSON Schema's: required, enum, pattern, minimum, maximum.
+    The words are JSON Schema's. config.meta.properties plans what has no column, and
+    config.meta.common of the model `events` what every event must obey.
 -#}
 
-{#- The plan as a relation: one row per planned property, and one without property per
-    event. `events` are planned_events(), which a unit test can override. -#}
-{%- macro tracking_plan(events) -%}
-    {%- set rows = [] -%}
-    {%- for event in events -%}
-        {%- do rows.append(plan_row(event, none)) -%}
-        {%- for property in event.properties -%}
-            {%- do rows.append(plan_row(event, property)) -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {%- if rows -%}
-        {{ rows | join('\nunion all\n') }}
-    {%- else -%}
-        select * from ({{ plan_row({'event': '', 'type': ''}, none) }}) as plan where 1 = 0
-    {%- endif -%}
-{%- endmacro -%}
-
-
-{%- macro plan_row(event, property) -%}
-    {%- set rule = property or {} -%}
-    select
-        {{ string_literal(event.type) }} as type,
-        {{ string_literal(event.event) }} as event,
-        {{ plan_value(rule.name) }} as property,
-        {{ plan_value(rule.data_type) }} as data_type,
-        {{ plan_value(expected_json_type(rule.data_type)) }} as expected_type,
-        {{ 'true' if rule.required else 'false' }} as is_required,
-        {{ text_list(rule.get('enum')) }} as enum,
-        {{ plan_value(rule.get('pattern')) }} as pattern,
-        {{ plan_value(rule.get('minimum'), 'double') }} as minimum,
-        {{ plan_value(rule.get('maximum'), 'double') }} as maximum
-{%- endmacro -%}
-
-
-{%- macro plan_value(value, data_type='varchar') -%}
-    cast({{ 'null' if value is none or value is undefined else string_literal(value) }} as {{ data_type }})
-{%- endmacro -%}
-
-
-{#- What a value of a column's type must be in JSON. -#}
-{%- macro expected_json_type(data_type) -%}
-    {%- set name = ((data_type or 'varchar') | lower).split('(')[0] | trim -%}
-    {%- if name in ['bigint', 'integer', 'int', 'smallint', 'hugeint'] -%}
-        {{ return('integer') }}
-    {%- elif name in ['decimal', 'numeric', 'double', 'float', 'real'] -%}
-        {{ return('number') }}
-    {%- elif name in ['boolean', 'bool'] -%}
-        {{ return('boolean') }}
-    {%- elif name in ['date', 'timestamp', 'timestamptz', 'timestamp with time zone'] -%}
-        {{ return('timestamp') }}
-    {%- elif name == 'json' -%}
-        {{ return('json') }}
-    {%- else -%}
-        {{ return('string') }}
-    {%- endif -%}
-{%- endmacro -%}
-
-
-{#- The planned events: [{event, type, properties: [{name, data_type, required, ...}]}]. -#}
+{#- The planned events as the yml says them: [{event, type, version, properties: [{name,
+    data_type, required, ...}], enforcement, renames, event_aliases}]. A unit test can
+    override it, and leave out what it does not need. -#}
 {%- macro planned_events() -%}
     {%- set events = [] -%}
     {%- set problems = [] -%}
     {%- set models = graph.nodes.values() if execute else [] -%}
     {%- for model in models if model.resource_type == 'model' and model.config.meta.event -%}
         {%- do problems.extend(plan_problems(model)) -%}
+        {%- set event = dict(model.config.meta) -%}
         {%- set properties = [] -%}
         {%- for column in model.columns.values() if column.config.meta.property -%}
             {%- set rule = dict(column.config.meta) -%}
             {%- do rule.update({'name': rule.property, 'data_type': column.data_type}) -%}
             {%- do properties.append(rule) -%}
         {%- endfor -%}
-        {%- do events.append({
-            'event': model.config.meta.event,
-            'type': model.config.meta.get('type', 'track'),
-            'properties': properties,
-        }) -%}
+        {%- for name, rule in (event.properties or {}).items() -%}
+            {%- do properties.append(dict(rule or {}, name=name)) -%}
+        {%- endfor -%}
+        {%- do events.append(dict(event, properties=properties)) -%}
+    {%- endfor -%}
+    {%- for type, actions in var('enforcement', {}).items() -%}
+        {%- do problems.extend(action_problems(actions, 'vars: enforcement.' ~ type)) -%}
     {%- endfor -%}
     {%- if problems -%}
         {%- do exceptions.raise_compiler_error(
@@ -98,38 +46,59 @@
 {%- endmacro -%}
 
 
-{#- Words that the plan does not know: a misspelt rule must not be silence. -#}
-{%- macro plan_problems(model) -%}
-    {%- set event_words = ['event', 'type', 'owner'] -%}
-    {%- set types = ['track', 'identify', 'page', 'screen', 'group', 'alias'] -%}
-    {%- set words = ['property', 'required', 'enum', 'pattern', 'minimum', 'maximum', 'pii'] -%}
-    {%- set file = model.patch_path.split('://')[-1] -%}
-    {%- set problems = [] -%}
-    {%- for word in model.config.meta if word not in event_words -%}
-        {%- do problems.append(
-            file ~ ": unknown word '" ~ word ~ "' in config.meta. Words: "
-            ~ event_words | join(', ') ~ '.'
-        ) -%}
-    {%- endfor -%}
-    {%- if model.config.meta.get('type', 'track') not in types -%}
-        {%- do problems.append(
-            file ~ ": type '" ~ model.config.meta.type ~ "' is no kind of call. Types: "
-            ~ types | join(', ') ~ '.'
-        ) -%}
-    {%- endif -%}
-    {%- for column in model.columns.values() if column.config.meta.property -%}
-        {%- for word in column.config.meta if word not in words -%}
-            {%- do problems.append(
-                file ~ ': column ' ~ column.name ~ ": unknown word '" ~ word
-                ~ "' in config.meta. Words: " ~ words | join(', ') ~ '.'
-            ) -%}
+{#-
+    The plan as a relation, one row per rule. The rules of an event are a tree: its root
+    has no property, every other rule is about the value at `key` in the value of its
+    parent, where the elements of an array have the key [] in common.
+
+    `rules` are plan_rules(planned_events(), common_rules()).
+-#}
+{%- macro tracking_plan(rules) -%}
+    {%- if rules -%}
+        {%- for rule in rules -%}
+            {{ plan_row(rule) }}
+            {{- '\nunion all\n' if not loop.last }}
         {%- endfor -%}
-        {%- if not column.data_type -%}
-            {%- do problems.append(
-                file ~ ': column ' ~ column.name ~ ' needs a data_type: it is the type '
-                ~ 'of the property.'
-            ) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(problems) }}
+    {%- else -%}
+        select * from ({{ plan_row({}) }}) as plan where 1 = 0
+    {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro plan_row(rule) -%}
+    select
+        {{ plan_value(rule.rule_id, 'integer') }} as rule_id,
+        {{ plan_value(rule.parent_id, 'integer') }} as parent_id,
+        {{ plan_value(rule.type) }} as type,
+        {{ plan_value(rule.event) }} as event,
+        {{ plan_value(rule.version, 'bigint') }} as version,
+        {{ plan_value(rule.scope) }} as scope,
+        {{ plan_value(rule.key) }} as key,
+        {{ plan_value(rule.property) }} as property,
+        {{ text_list(rule.types or none) }} as types,
+        {{ plan_value(rule.data_type) }} as data_type,
+        {{ plan_flag(rule.is_required) }} as is_required,
+        {{ plan_flag(rule.is_oldest) }} as is_oldest,
+        {{ plan_flag(rule.is_pii) }} as is_pii,
+        {{ plan_flag(rule.is_nullable) }} as is_nullable,
+        {{ plan_flag(rule.has_members) }} as has_members,
+        {{ plan_flag(rule.has_elements) }} as has_elements,
+        {{ text_list(rule.enum or none) }} as enum,
+        {{ plan_value(rule.pattern) }} as pattern,
+        {{ plan_value(rule.format) }} as format,
+        {{ plan_value(rule.minimum, 'double') }} as minimum,
+        {{ plan_value(rule.maximum, 'double') }} as maximum,
+        {{ plan_value(rule.expected_type) }} as expected_type,
+        {{ plan_value(rule.expected_enum) }} as expected_enum,
+        {{ plan_value(rule.expected_range) }} as expected_range
+{%- endmacro -%}
+
+
+{%- macro plan_value(value, data_type='varchar') -%}
+    cast({{ 'null' if value is none or value is undefined else string_literal(value) }} as {{ data_type }})
+{%- endmacro -%}
+
+
+{%- macro plan_flag(value) -%}
+    {{ 'true' if value else 'false' }}
 {%- endmacro -%}

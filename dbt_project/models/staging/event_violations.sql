@@ -1,150 +1,236 @@
-{%- set planned_events = planned_events() -%}
+{%- set common = common_rules() -%}
+{%- set rules = plan_rules(planned_events(), common) -%}
+{%- set depth = plan_depth(rules) -%}
 
 with
 
 stored_events as (
 
-    select * from {{ ref('stg_events') }}
+    select * from {{ ref('renamed_events') }}
 
 ),
 
 plan as (
 
-    {{ tracking_plan(planned_events) }}
+    {{ tracking_plan(rules) }}
 
 ),
 
 events as (
 
     select
-        source_id,
-        message_id,
-        type,
-        received_at,
-        case when type = 'track' then event else type end as event,
+        stored_events.source_id,
+        stored_events.message_id,
+        stored_events.type,
         case
-            when type in ('identify', 'group') then traits
-            else properties
-        end as payload
+            when stored_events.type = 'track' then stored_events.event
+            else stored_events.type
+        end as event,
+        stored_events.event_version as version,
+        plan.rule_id as event_rule_id,
+        case
+            when stored_events.type in ('identify', 'group') then stored_events.traits
+            else stored_events.properties
+        end as payload,
+        stored_events.received_at
     from stored_events
-
-),
-
-planned_events as (
-
-    select events.*
-    from events
-    inner join plan
-        on
-            events.type = plan.type
-            and events.event = plan.event
-            and plan.property is null
-
-),
-
--- Calls other than track need no plan.
-unplanned_events as (
-
-    select events.*
-    from events
     left join plan
         on
-            events.type = plan.type
-            and events.event = plan.event
-    where events.type = 'track' and plan.event is null
+            stored_events.type = plan.type
+            and stored_events.event_version = plan.version
+            and case
+                when stored_events.type = 'track' then stored_events.event
+                else stored_events.type
+            end = plan.event
 
 ),
 
--- A property that is null counts as absent.
-found_properties as (
+-- What every event must obey is looked up by its path from the event's root.
+common_values as (
 
     select
-        planned_events.source_id,
-        planned_events.message_id,
-        planned_events.type,
-        planned_events.event,
-        planned_events.received_at,
-        found.key as property,
-        found.value as found_value,
-        found.type as found_type
-    from planned_events
-    cross join lateral {{ json_each('planned_events.payload') }} as found
-    where found.type <> 'null'
+        stored_events.source_id,
+        stored_events.message_id,
+        plan.parent_id,
+        plan.rule_id,
+        plan.key,
+        plan.is_nullable,
+        plan.is_required,
+        {{ common_value(common, 'stored_events') }} as value,
+        {{ common_type(common, 'stored_events') }} as type
+    from stored_events
+    cross join plan
+    where plan.scope = 'event' and plan.parent_id is not null
 
 ),
 
--- The first rule that a property breaks; the later ones mean nothing without it.
-checked_properties as (
-
-    select
-        found_properties.*,
-        plan.expected_type,
-        plan.enum,
-        plan.pattern,
-        plan.minimum,
-        plan.maximum,
-        case
-            when plan.property is null then 'unplanned_property'
-            when not {{ has_planned_type(planned_events, 'found_value', 'found_type') }}
-                then 'type_mismatch'
-            when not {{ list_contains('plan.enum', 'found_value') }} then 'enum'
-            when not {{ has_planned_pattern(planned_events, 'found_value') }}
-                then 'pattern'
-            when {{ try_cast('found_value', 'double') }} < plan.minimum then 'range'
-            when {{ try_cast('found_value', 'double') }} > plan.maximum then 'range'
-        end as violation
-    from found_properties
-    left join plan
-        on
-            found_properties.type = plan.type
-            and found_properties.event = plan.event
-            and found_properties.property = plan.property
-
-),
-
-missing_properties as (
-
-    select
-        planned_events.*,
-        plan.property,
-        plan.expected_type
-    from planned_events
-    inner join plan
-        on
-            planned_events.type = plan.type
-            and planned_events.event = plan.event
-            and plan.is_required
-    left join found_properties
-        on
-            planned_events.source_id = found_properties.source_id
-            and planned_events.message_id = found_properties.message_id
-            and plan.property = found_properties.property
-    where found_properties.property is null
-
-),
-
-violations as (
+found_0 as (
 
     select
         source_id,
         message_id,
-        type,
-        event,
-        property,
+        event_rule_id as rule_id,
+        '' as elements,
+        payload as value,
+        'object' as type
+    from events
+    where event_rule_id is not null
+
+),
+
+-- What is in the values of one level is the next level, as deep as the plan goes;
+-- `elements` says which elements of arrays a value is in. Null counts as absent.
+{% for level in range(1, depth + 1) %}
+    found_{{ level }} as (
+
+        select
+            outer_values.source_id,
+            outer_values.message_id,
+            outer_values.rule_id as parent_id,
+            plan.rule_id,
+            found.key,
+            case
+                when outer_values.type = 'array'
+                    then concat(outer_values.elements, '/', found.key)
+                else outer_values.elements
+            end as elements,
+            found.value,
+            found.type
+        from found_{{ level - 1 }} as outer_values
+        inner join plan as outer_rules
+            on
+                outer_values.rule_id = outer_rules.rule_id
+                and (
+                    (outer_values.type = 'object' and outer_rules.has_members)
+                    or (outer_values.type = 'array' and outer_rules.has_elements)
+                )
+        cross join lateral {{ json_each('outer_values.value') }} as found
+        left join plan
+            on
+                outer_values.rule_id = plan.parent_id
+                and plan.key
+                = case when outer_values.type = 'array' then '[]' else found.key end
+        where found.type <> 'null' or plan.is_nullable
+        {% if level == 1 %}
+
+            union all
+
+            select
+                source_id,
+                message_id,
+                parent_id,
+                rule_id,
+                key,
+                '' as elements,
+                value,
+                type
+            from common_values
+            where type <> 'null' or (type = 'null' and is_nullable)
+        {% endif %}
+
+    ),
+
+{% endfor %}
+found_values as (
+
+    {% for level in range(1, depth + 1) %}
+        select * from found_{{ level }}
+        {% if not loop.last %}
+            union all
+        {% endif %}
+    {% endfor %}
+
+),
+
+-- The first rule that a value breaks; the later ones mean nothing without it.
+broken_rules as (
+
+    select
+        found_values.source_id,
+        found_values.message_id,
+        found_values.parent_id,
+        found_values.rule_id,
+        found_values.key,
+        found_values.value,
+        case
+            when plan.rule_id is null then 'unplanned_property'
+            when found_values.type = 'null' then null
+            when not {{ has_planned_type(rules, 'value', 'found_values.type') }}
+                then 'type_mismatch'
+            when not {{ list_contains('plan.enum', 'found_values.value') }} then 'enum'
+            when not {{ has_planned_pattern(rules, 'value') }} then 'pattern'
+            when not {{ has_planned_format(rules, 'value') }} then 'format'
+            when {{ try_cast('found_values.value', 'double') }} < plan.minimum
+                then 'range'
+            when {{ try_cast('found_values.value', 'double') }} > plan.maximum
+                then 'range'
+        end as violation
+    from found_values
+    left join plan on found_values.rule_id = plan.rule_id
+
+),
+
+found_objects as (
+
+    {% for level in range(depth) %}
+        select
+            source_id,
+            message_id,
+            rule_id,
+            elements
+        from found_{{ level }}
+        where type = 'object'
+        {% if not loop.last %}
+            union all
+        {% endif %}
+    {% endfor %}
+
+),
+
+-- What an object must hold, where there is the object.
+missing_values as (
+
+    select
+        found_objects.source_id,
+        found_objects.message_id,
+        required.parent_id,
+        required.rule_id,
+        required.key
+    from found_objects
+    inner join plan as required
+        on found_objects.rule_id = required.parent_id and required.is_required
+    left join found_values
+        on
+            found_objects.source_id = found_values.source_id
+            and found_objects.message_id = found_values.message_id
+            and found_objects.elements = found_values.elements
+            and required.rule_id = found_values.rule_id
+    where found_values.rule_id is null
+
+    union all
+
+    select
+        source_id,
+        message_id,
+        parent_id,
+        rule_id,
+        key
+    from common_values
+    where is_required and (type is null or (type = 'null' and not is_nullable))
+
+),
+
+departures as (
+
+    select
+        source_id,
+        message_id,
+        parent_id,
+        rule_id,
+        key,
         violation,
-        case violation
-            when 'type_mismatch' then expected_type
-            when 'enum' then cast(enum as varchar)
-            when 'pattern' then pattern
-            when 'range' then concat_ws(
-                ', ',
-                concat('minimum ', cast(minimum as varchar)),
-                concat('maximum ', cast(maximum as varchar))
-            )
-        end as expected,
-        found_value,
-        received_at
-    from checked_properties
+        value
+    from broken_rules
     where violation is not null
 
     union all
@@ -152,28 +238,105 @@ violations as (
     select
         source_id,
         message_id,
-        type,
-        event,
-        property,
+        parent_id,
+        rule_id,
+        key,
         'required_missing' as violation,
-        expected_type as expected,
-        cast(null as varchar) as found_value,
-        received_at
-    from missing_properties
+        cast(null as varchar) as value
+    from missing_values
+
+),
+
+-- The elements of an array share their path: the first kind of them counts.
+ranked_departures as (
+
+    select
+        departures.source_id,
+        departures.message_id,
+        outer_rules.scope,
+        coalesce(
+            rules.property,
+            outer_rules.property || '.' || departures.key,
+            departures.key
+        ) as property,
+        departures.violation,
+        case departures.violation
+            when 'required_missing' then rules.expected_type
+            when 'type_mismatch' then rules.expected_type
+            when 'enum' then rules.expected_enum
+            when 'pattern' then rules.pattern
+            when 'format' then rules.format
+            when 'range' then rules.expected_range
+        end as expected,
+        {{ masked('departures.value', 'coalesce(rules.is_pii, outer_rules.is_pii)') }}
+            as found_value,
+        row_number() over (
+            partition by
+                departures.source_id,
+                departures.message_id,
+                outer_rules.scope,
+                coalesce(
+                    rules.property,
+                    outer_rules.property || '.' || departures.key,
+                    departures.key
+                )
+            order by {{ violation_order('departures.violation') }}, departures.value
+        ) as place
+    from departures
+    inner join plan as outer_rules on departures.parent_id = outer_rules.rule_id
+    left join plan as rules on departures.rule_id = rules.rule_id
+
+),
+
+violations as (
+
+    select
+        events.source_id,
+        events.message_id,
+        events.type,
+        events.event,
+        events.version,
+        events.event_rule_id,
+        ranked_departures.scope,
+        ranked_departures.property,
+        ranked_departures.violation,
+        ranked_departures.expected,
+        ranked_departures.found_value,
+        events.received_at
+    from ranked_departures
+    inner join events
+        on
+            ranked_departures.source_id = events.source_id
+            and ranked_departures.message_id = events.message_id
+    where ranked_departures.place = 1
 
     union all
 
+    -- Calls other than track need no plan.
     select
         source_id,
         message_id,
         type,
         event,
+        version,
+        event_rule_id,
+        cast(null as varchar) as scope,
         cast(null as varchar) as property,
         'unplanned_event' as violation,
         cast(null as varchar) as expected,
         cast(null as varchar) as found_value,
         received_at
-    from unplanned_events
+    from events
+    where type = 'track' and event_rule_id is null
+
+),
+
+enforced as (
+
+    select
+        *,
+        {{ enforcement_action(rules) }} as action
+    from violations
 
 )
 
@@ -182,10 +345,13 @@ select
     message_id,
     type,
     event,
+    version,
+    scope,
     property,
     violation,
     expected,
     found_value,
-    violation not in ('unplanned_event', 'unplanned_property') as is_blocking,
+    action,
+    action = 'quarantine' as is_blocking,
     received_at
-from violations
+from enforced
