@@ -97,6 +97,8 @@ class PlannedEvent:
     owner: str = ""
     description: str = ""
     model: str = ""
+    table: str = ""
+    """What the model becomes, `schema.table`."""
     file: str = ""
     """The yml, below the dbt project."""
 
@@ -104,6 +106,17 @@ class PlannedEvent:
     def payload(self) -> str:
         """The field of the event that the properties are in."""
         return "traits" if self.type in ("identify", "group") else "properties"
+
+    def place_of(self, path: str) -> tuple[str, ...]:
+        """The keys that lead to where a property is planned, or what it lies in."""
+        if path in self.columns:
+            return ("columns", self.columns[path], "config", "meta", "property")
+        outer = (
+            path.removesuffix("[]") if path.endswith("[]") else path.rpartition(".")[0]
+        )
+        if outer:
+            return self.place_of(outer)
+        return ("config", "meta", "properties", path)
 
 
 @dataclass(frozen=True, kw_only=True)

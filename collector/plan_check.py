@@ -11,6 +11,7 @@ whichever element it holds for.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, NamedTuple, Protocol
 
 from collector.plan import KINDS, Plan, PlannedEvent, Rule
@@ -18,6 +19,7 @@ from collector.plan_values import Test, tests_of
 
 _ORDER = {kind: place for place, kind in enumerate(KINDS)}
 _NOTHING: Mapping[str, Any] = {}
+_ABSENT = object()
 
 _DOCUMENTS = frozenset({"properties", "traits", "context", "integrations"})
 _TEXTS = {
@@ -71,29 +73,41 @@ class PlanCheck:
 
     def violations(self, event: Checkable) -> list[Violation]:
         """Where the event departs from the plan, by path."""
-        return [Violation(path, kind) for path, kind in self._found(event).items()]
+        return [Violation(*departure) for departure in self._departures(event)]
 
     def flags(self, event: Checkable) -> list[str]:
         """What the collector notes beside an event: each kind of violation once."""
-        return [f"plan:{kind}" for kind in sorted(set(self._found(event).values()))]
+        departures = self._departures(event)
+        if not departures:
+            return []
+        return [f"plan:{kind}" for kind in sorted({kind for _, kind in departures})]
 
-    def _found(self, event: Checkable) -> Found:
+    def _departures(self, event: Checkable) -> list[tuple[str | None, str]]:
         found: Found = {}
         type = name = event.type
         if type == "track":
             name = event.event or ""
-            name = self._names.get(name, name)
+            if name in self._names:
+                name = self._names[name]
+                event = _with(event, "event", name)
         versions = self._events.get((type, name))
         if versions is not None:
             planned = next(iter(versions.values()))
             if len(versions) > 1:
                 planned = versions.get(_version(event.context), planned)
-            planned.look(event, found)
+            event = planned.look(event, found)
         elif type == "track":
             found[None] = "unplanned_event"
+        if not self._common:
+            return list(found.items())
+        common: Found = {}
         for (field, keys), value in self._common:
-            value.look(_value_at(event, field, keys), found)
-        return found
+            found_value = _value_at(event, field, keys)
+            if found_value is not _ABSENT:
+                value.look(found_value, common)
+            elif value.is_required:
+                _note(common, value.path, "required_missing")
+        return [*found.items(), *common.items()]
 
 
 class _Event:
@@ -106,12 +120,14 @@ class _Event:
             name: _Value(rule, name) for name, rule in event.properties.items()
         }
 
-    def look(self, event: Checkable, found: Found) -> None:
-        """Note what is wrong with the event's properties."""
+    def look(self, event: Checkable, found: Found) -> Checkable:
+        """Note what is wrong with the properties; the event, by its names of today."""
         payload: Mapping[str, Any] = getattr(event, self._payload) or _NOTHING
         if self._renames:
             payload = _renamed(payload, self._renames)
+            event = _with(event, self._payload, payload)
         _look_inside(payload, self._properties, "", found)
+        return event
 
 
 class _Value:
@@ -139,7 +155,7 @@ class _Value:
         for kind, passes in self._tests:
             if not passes(value):
                 _note(found, self.path, kind)
-                return
+                break
         if self._inside and type(value) is dict:
             _look_inside(value, self._inside, f"{self.path}.", found)
         if self._items is not None and type(value) is list:
@@ -191,6 +207,12 @@ def _renamed(
     return {moved.get(name, name): value for name, value in renamed.items()}
 
 
+def _with(event: Checkable, field: str, value: Any) -> Checkable:
+    changed = copy(event)
+    setattr(changed, field, value)
+    return changed
+
+
 def _steps(path: str) -> tuple[str, list[str]]:
     """The field that a path from an event's root begins in, and the keys inside it."""
     keys = path.split(".")
@@ -204,10 +226,12 @@ def _steps(path: str) -> tuple[str, list[str]]:
 def _value_at(event: Checkable, field: str, keys: list[str]) -> Any:
     """The value that a path from the event's root leads to."""
     value = getattr(event, field, None)
+    if value is None:
+        return _ABSENT
     for name in keys:
         if type(value) is not dict:
-            return None
-        value = value.get(name)
+            return _ABSENT
+        value = value.get(name, _ABSENT)
     return value
 
 

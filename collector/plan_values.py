@@ -6,6 +6,7 @@ Where the warehouse compares text, that of a number is the one that DuckDB write
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
@@ -131,14 +132,12 @@ def _has_format(name: str) -> Test:
 
 
 def _is_within(minimum: float | None, maximum: float | None) -> Test:
+    low = -math.inf if minimum is None else minimum
+    high = math.inf if maximum is None else maximum
+
     def test(value: Any) -> bool:
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
+        if type(value) is not int and type(value) is not float:
             return True
-        return not (
-            (minimum is not None and number < minimum)
-            or (maximum is not None and number > maximum)
-        )
+        return low <= value <= high
 
     return test

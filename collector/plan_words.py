@@ -15,6 +15,7 @@ from collector.plan import (
     PlannedEvent,
     Rule,
 )
+from collector.plan_conflicts import conflicts
 from collector.plan_rules import Place, Reader, plant, shown
 
 EVENT_WORDS = (
@@ -53,9 +54,11 @@ def parse_plan(
                 path: reader.rule(words, (*META, "common", path))
                 for path, words in reader.map(meta, "common", META).items()
             }
+    events.sort(key=_place_in_plan)
+    mistakes += conflicts(events)
     project = Reader(mistakes, project_file, None)
     plan = Plan(
-        events=tuple(sorted(events, key=_place_in_plan)),
+        events=tuple(events),
         common=common,
         enforcement=_project_enforcement(variables, project),
     )
@@ -92,6 +95,7 @@ def _event(
         owner=str(meta.get("owner") or ""),
         description=str(node.get("description") or "").strip(),
         model=node["name"],
+        table=f"{node['schema']}.{node['alias']}",
         file=file,
     )
 
