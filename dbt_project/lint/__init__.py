@@ -18,7 +18,7 @@ def _condition(*_: object, **__: object) -> str:
 
 has_planned_format = has_planned_pattern = has_planned_type = _condition
 is_audience_member = list_contains = _condition
-is_blocked_identifier = release_covers = _condition
+is_blocked_identifier = is_personal = release_covers = _condition
 
 asked_version = common_type = common_value = enforcement_action = _expression
 masked = planned_name = violation_order = with_new_names = _expression
@@ -28,6 +28,7 @@ profile_id = property = trait = try_cast = _expression
 collected_texts = joined_texts = list_length = text_list = json_without = _expression
 parsed_timestamp = seconds_between = shifted = valid_json_object = _expression
 payload_id = payload_object = payload_text = _expression
+place_in_event = without_omitted = _expression
 
 
 def audience_names() -> str:

@@ -2,4 +2,4 @@ select
     {{ event_columns() }},
     {{ property('name') }} as name
 from {{ ref('events') }}
-where event = '$title' and is_compliant
+where event = '$title'

@@ -28,3 +28,17 @@
 {%- macro duckdb__list_length(list) -%}
     len({{ list }})
 {%- endmacro -%}
+
+
+{#- Of a list of paths those below `root`, without it: of 'context.page' and 'traits.age'
+    below 'context' only 'page'. -#}
+{%- macro paths_below(list, root) -%}
+    {{ adapter.dispatch('paths_below')(list, root) }}
+{%- endmacro -%}
+
+{%- macro duckdb__paths_below(list, root) -%}
+    list_transform(
+        list_filter({{ list }}, lambda path: starts_with(path, '{{ root }}.')),
+        lambda path: substr(path, {{ root | length + 2 }})
+    )
+{%- endmacro -%}

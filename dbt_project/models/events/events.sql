@@ -1,10 +1,12 @@
+{%- set omitted = 'enforcement.omitted_properties' -%}
+
 {{ config(materialized='view') }}
 
 with
 
 stored_events as (
 
-    select * from {{ ref('stg_events') }}
+    select * from {{ ref('renamed_events') }}
 
 ),
 
@@ -14,13 +16,20 @@ event_profiles as (
 
 ),
 
-blocked as (
+enforcement as (
+
+    select * from {{ ref('event_enforcement') }}
+
+),
+
+-- What nobody planned breaks no rule.
+flawed as (
 
     select distinct
         source_id,
         message_id
     from {{ ref('event_violations') }}
-    where is_blocking
+    where violation not in ('unplanned_event', 'unplanned_property')
 
 )
 
@@ -37,13 +46,19 @@ select
     ---------- what happened
     stored_events.type,
     stored_events.event,
+    stored_events.event_version,
     stored_events.name,
     stored_events.category,
-    stored_events.properties,
-    stored_events.traits,
-    stored_events.context,
-    stored_events.integrations,
-    stored_events.extra,
+    {{ without_omitted('stored_events.properties', omitted) }}
+        as properties,
+    {{ without_omitted('stored_events.traits', omitted) }}
+        as traits,
+    {{ without_omitted('stored_events.context', omitted) }}
+        as context,
+    {{ without_omitted('stored_events.integrations', omitted) }}
+        as integrations,
+    {{ without_omitted('stored_events.extra', omitted) }}
+        as extra,
 
     ---------- timestamps
     stored_events.timestamp,
@@ -60,13 +75,18 @@ select
     stored_events.segment,
     stored_events.position,
     stored_events.dt,
-    blocked.message_id is null as is_compliant
+    flawed.message_id is null as is_compliant
 from stored_events
 left join event_profiles
     on
         stored_events.source_id = event_profiles.source_id
         and stored_events.message_id = event_profiles.message_id
-left join blocked
+left join enforcement
     on
-        stored_events.source_id = blocked.source_id
-        and stored_events.message_id = blocked.message_id
+        stored_events.source_id = enforcement.source_id
+        and stored_events.message_id = enforcement.message_id
+left join flawed
+    on
+        stored_events.source_id = flawed.source_id
+        and stored_events.message_id = flawed.message_id
+where coalesce(enforcement.decision, '') <> 'quarantined'

@@ -6,4 +6,4 @@ select
     {{ property('coupon') }} as coupon,
     {{ property('products', 'json') }} as products
 from {{ ref('events') }}
-where event = 'Order Completed' and is_compliant
+where event = 'Order Completed'

@@ -5,4 +5,4 @@ select
     {{ property('currency') }} as currency,
     {{ property('reason') }} as reason
 from {{ ref('events') }}
-where event = 'Order Refunded' and is_compliant
+where event = 'Order Refunded'

@@ -8,4 +8,4 @@ select
     {{ property('referrer') }} as referrer,
     {{ property('search') }} as search
 from {{ ref('events') }}
-where type = 'page' and is_compliant
+where type = 'page'

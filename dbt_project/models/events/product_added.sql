@@ -7,4 +7,4 @@ select
     {{ property('quantity', 'bigint') }} as quantity,
     {{ property('currency') }} as currency
 from {{ ref('events') }}
-where event = 'Product Added' and is_compliant
+where event = 'Product Added'

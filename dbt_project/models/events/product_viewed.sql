@@ -6,4 +6,4 @@ select
     {{ property('price', 'decimal(12, 2)') }} as price,
     {{ property('currency') }} as currency
 from {{ ref('events') }}
-where event = 'Product Viewed' and is_compliant
+where event = 'Product Viewed'

@@ -2,4 +2,4 @@ select
     {{ event_columns() }},
     {{ property('method') }} as method
 from {{ ref('events') }}
-where event = 'Signed In' and is_compliant
+where event = 'Signed In'

@@ -1,13 +1,30 @@
--- Every message that landed is stored once: the counts come from the files themselves and
--- not from the model `conservation`.
+-- Every message that landed or was released is stored once: the counts come from the files
+-- themselves and not from the model `conservation`.
 with
+
+messages as (
+
+    select
+        source_id,
+        message_id
+    from {{ read_raw(source('raw', 'events')) }}
+
+    union
+
+    select
+        source_id,
+        message_id
+    from {{ ref('quarantined_payloads') }}
+    where release_id is not null
+
+),
 
 landed as (
 
     select
         source_id,
-        count(distinct message_id) as message_count
-    from {{ read_raw(source('raw', 'events')) }}
+        count(*) as message_count
+    from messages
     group by source_id
 
 ),

@@ -1,0 +1,129 @@
+{%- set example_characters = 100 -%}
+
+with
+
+events as (
+
+    select
+        source_id,
+        type,
+        received_at,
+        message_id,
+        case when type = 'track' then event else type end as event,
+        case when type in ('identify', 'group') then traits else properties end
+            as payload
+    from {{ ref('renamed_events') }}
+
+),
+
+places as (
+
+    select
+        events.source_id,
+        events.type,
+        events.event,
+        events.message_id,
+        events.received_at,
+        place.path,
+        place.type as found_type,
+        place.value
+    from events
+    cross join lateral {{ json_places('events.payload') }} as place
+
+),
+
+-- Of the elements of an array and their members one stands for all of an event.
+seen as (
+
+    select
+        source_id,
+        type,
+        event,
+        path,
+        message_id,
+        found_type,
+        min(received_at) as received_at,
+        count(*) as value_count,
+        min(case
+            when found_type not in ('null', 'object', 'array')
+                then substr(value, 1, {{ example_characters }})
+        end) as example
+    from places
+    group by source_id, type, event, path, message_id, found_type
+
+),
+
+examples as (
+
+    select
+        *,
+        row_number() over (
+            partition by source_id, type, event, path
+            order by
+                case when example is null then 1 else 0 end,
+                received_at desc,
+                message_id,
+                found_type
+        ) as recency
+    from seen
+
+),
+
+properties as (
+
+    select
+        source_id,
+        type,
+        event,
+        path as property,
+        {{ collected_texts('found_type') }} as types,
+        count(distinct message_id) as event_count,
+        cast(sum(value_count) as bigint) as value_count,
+        min(received_at) as first_seen_at,
+        max(received_at) as last_seen_at,
+        max(case when recency = 1 then example end) as example
+    from examples
+    group by source_id, type, event, path
+
+),
+
+whole_events as (
+
+    select
+        source_id,
+        type,
+        event,
+        cast(null as varchar) as property,
+        {{ text_list(['object']) }} as types,
+        count(*) as event_count,
+        count(*) as value_count,
+        min(received_at) as first_seen_at,
+        max(received_at) as last_seen_at,
+        cast(null as varchar) as example
+    from events
+    group by source_id, type, event
+
+),
+
+explored as (
+
+    select * from whole_events
+
+    union all
+
+    select * from properties
+
+)
+
+select
+    source_id,
+    type,
+    event,
+    property,
+    types,
+    event_count,
+    value_count,
+    first_seen_at,
+    last_seen_at,
+    {{ masked('example', is_personal('property', 'example')) }} as example
+from explored
