@@ -75,7 +75,9 @@
         {{ plan_value(rule.scope) }} as scope,
         {{ plan_value(rule.key) }} as key,
         {{ plan_value(rule.property) }} as property,
-        {{ text_list(rule.types or none) }} as types,
+        {%- for type in ['string', 'number', 'integer', 'boolean', 'object', 'array'] %}
+        {{ plan_flag(not rule.types or type in rule.types) }} as takes_{{ type }},
+        {%- endfor %}
         {{ plan_value(rule.data_type) }} as data_type,
         {{ plan_flag(rule.is_required) }} as is_required,
         {{ plan_flag(rule.is_oldest) }} as is_oldest,

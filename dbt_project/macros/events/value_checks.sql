@@ -4,15 +4,20 @@
 {#- The value has one of the planned JSON types, and fits the column that it becomes. -#}
 {%- macro has_planned_type(rules, value, type) -%}
     (
-        (
-            types is null
-            or {{ list_contains('types', type) }}
-            or (
-                {{ type }} = 'number'
-                and {{ list_contains('types', "'integer'") }}
-                and {{ try_cast(value, 'double') }} = floor({{ try_cast(value, 'double') }})
-            )
-        )
+        case {{ type }}
+            when 'string' then takes_string
+            when 'number'
+                then
+                    takes_number
+                    or (
+                        takes_integer
+                        and {{ try_cast(value, 'double') }}
+                        = floor({{ try_cast(value, 'double') }})
+                    )
+            when 'boolean' then takes_boolean
+            when 'object' then takes_object
+            when 'array' then takes_array
+        end
         and {{ fits_data_type(rules, value) }}
     )
 {%- endmacro -%}

@@ -60,7 +60,8 @@ common_values as (
         {{ common_type(common, 'stored_events') }} as type
     from stored_events
     cross join plan
-    where plan.scope = 'event' and plan.parent_id is not null
+    inner join plan as root on plan.parent_id = root.rule_id
+    where plan.scope = 'event' and root.parent_id is null
 
 ),
 
@@ -88,6 +89,7 @@ found_0 as (
             outer_values.message_id,
             outer_values.rule_id as parent_id,
             plan.rule_id,
+            plan.is_required,
             found.key,
             case
                 when outer_values.type = 'array'
@@ -120,6 +122,7 @@ found_0 as (
                 message_id,
                 parent_id,
                 rule_id,
+                is_required,
                 key,
                 '' as elements,
                 value,
@@ -157,12 +160,19 @@ broken_rules as (
             when found_values.type = 'null' then null
             when not {{ has_planned_type(rules, 'value', 'found_values.type') }}
                 then 'type_mismatch'
-            when not {{ list_contains('plan.enum', 'found_values.value') }} then 'enum'
+            when
+                plan.enum is not null
+                and not {{ list_contains('plan.enum', 'found_values.value') }}
+                then 'enum'
             when not {{ has_planned_pattern(rules, 'value') }} then 'pattern'
             when not {{ has_planned_format(rules, 'value') }} then 'format'
-            when {{ try_cast('found_values.value', 'double') }} < plan.minimum
+            when
+                plan.minimum is not null
+                and {{ try_cast('found_values.value', 'double') }} < plan.minimum
                 then 'range'
-            when {{ try_cast('found_values.value', 'double') }} > plan.maximum
+            when
+                plan.maximum is not null
+                and {{ try_cast('found_values.value', 'double') }} > plan.maximum
                 then 'range'
         end as violation
     from found_values
@@ -205,6 +215,7 @@ missing_values as (
             and found_objects.message_id = found_values.message_id
             and found_objects.elements = found_values.elements
             and required.rule_id = found_values.rule_id
+            and found_values.is_required
     where found_values.rule_id is null
 
     union all
