@@ -52,6 +52,7 @@ def import_plan(
     wanted = files_for(
         imported,
         checkout.plan,
+        left,
         models=checkout.models,
         project_dir=checkout.project_dir,
     )

@@ -35,7 +35,7 @@ def finish(
     """Write the files and say so; exit code 1 when something was left undone.
 
     A file that is there and says something else is somebody's work, so it stays as it
-    is unless forced. `left` is what could not be carried over.
+    is unless forced. `left` is what remains for a person to do.
     """
     from orchestration.plans.writing import write
 
@@ -48,7 +48,7 @@ def finish(
         for one in wanted:
             _tell(one, force=force, dry_run=dry_run)
         for line in left:
-            err.print(f"left out: {line}", markup=False)
+            err.print(f"left to you: {line}", markup=False)
         if not wanted:
             out.print("nothing to write: everything is planned already")
     if kept or left:
@@ -73,5 +73,5 @@ def _as_json(
         "new": [shown(one.path) for one in wanted if one.is_new],
         "replaced": [shown(one.path) for one in wanted if one.differs and force],
         "kept": [shown(one.path) for one in wanted if one.differs and not force],
-        "left_out": list(left),
+        "left_to_you": list(left),
     }

@@ -41,7 +41,7 @@ def infer(
     """
     from orchestration.plans.infer import infer as plan_for
     from orchestration.plans.loading import load_checkout
-    from orchestration.plans.pairs import pair
+    from orchestration.plans.pairs import pairs, without_version
     from orchestration.plans.writing import changes
 
     checkout = load_checkout()
@@ -49,9 +49,10 @@ def infer(
     events = plan_for(
         seen, checkout.plan, models=checkout.models, planned_too=planned_too
     )
-    pairs = [pair(event) for event in events]
-    wanted = changes(pairs, project_dir=checkout.project_dir)
-    finish(wanted, force=force, dry_run=dry_run, as_json=as_json)
+    place, plan = checkout.project_dir, checkout.plan
+    wanted = changes(pairs(events, plan), project_dir=place)
+    left = without_version(events, plan, project_dir=place)
+    finish(wanted, force=force, dry_run=dry_run, as_json=as_json, left=left)
 
 
 def _look(since: str) -> Mapping[Key, Seen]:

@@ -10,21 +10,29 @@ from typing import Any
 import yaml
 
 from collector.plan import Plan, PlannedEvent, Rule
+from orchestration.plans.json_schema import Left
 from orchestration.plans.names import model_name, with_columns
-from orchestration.plans.pairs import flow, pair, with_grain
+from orchestration.plans.pairs import flow, pairs, with_grain, without_version
 from orchestration.plans.words import rule_words
 from orchestration.plans.writing import Change, change, changes
 
 
 def files_for(
-    imported: Plan, plan: Plan, *, models: Iterable[str], project_dir: Path
+    imported: Plan,
+    plan: Plan,
+    left: Left,
+    *,
+    models: Iterable[str],
+    project_dir: Path,
 ) -> list[Change]:
     """The files that make the project plan what was imported.
 
-    An event that is planned just so already needs none, however its files look.
+    An event that is planned just so already needs none, however its files look. What
+    remains to be done by hand is noted in `left`.
     """
     events = list(_new_or_changed(imported, plan, set(models)))
-    wanted = changes([pair(event) for event in events], project_dir=project_dir)
+    wanted = changes(pairs(events, plan), project_dir=project_dir)
+    left += without_version(events, plan, project_dir=project_dir)
     if imported.common and imported.common != plan.common:
         file = project_dir / "models" / "events" / "events.yml"
         text = with_common(file.read_text("utf-8"), imported.common)

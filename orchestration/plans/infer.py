@@ -44,10 +44,10 @@ def duration(text: str) -> timedelta:
 def stored_events(
     connection: duckdb.DuckDBPyConnection, *, since: datetime | None
 ) -> Iterator[dict[str, Any]]:
-    """What the warehouse stores of each event that the plan is about."""
+    """What the warehouse stores of each event, under the names of today."""
     found = connection.execute(
         "select type, event, properties, traits, context, received_at "
-        "from staging.stg_events "
+        "from staging.renamed_events "
         "where type <> 'alias' and ($since is null or received_at >= $since)",
         {"since": since},
     )

@@ -95,7 +95,7 @@ def reserved_words() -> frozenset[str]:
 
     rows = duckdb.execute(
         "select keyword_name from duckdb_keywords() "
-        "where keyword_category in ('reserved', 'column_name', 'type_function')"
+        "where keyword_category in ('reserved', 'type_function')"
     ).fetchall()
     return frozenset(word for (word,) in rows)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from collector.plan import PlannedEvent
+from collector.plan import Plan, PlannedEvent
 from orchestration.plans.names import ENVELOPE
 from orchestration.plans.words import planted
 
@@ -27,9 +30,37 @@ class Pair:
     yml: str
 
 
-def pair(event: PlannedEvent, *, condition: str = "") -> Pair:
-    """The pair that plans the event; `condition` narrows its rows further."""
-    return Pair(event.model, _sql(event, condition), _yml(event))
+def pair(event: PlannedEvent, *, has_versions: bool = False) -> Pair:
+    """The pair that plans the event, which may be one version of several."""
+    return Pair(event.model, _sql(event, has_versions), _yml(event))
+
+
+def pairs(events: Iterable[PlannedEvent], plan: Plan) -> list[Pair]:
+    """The pairs of events that are to join the plan."""
+    events = list(events)
+    known = {(one.type, one.name, one.version) for one in (*plan.events, *events)}
+    versions = Counter((type, name) for type, name, _ in known)
+    return [
+        pair(event, has_versions=versions[event.type, event.name] > 1)
+        for event in events
+    ]
+
+
+def without_version(
+    events: Iterable[PlannedEvent], plan: Plan, *, project_dir: Path
+) -> list[str]:
+    """Models that would also take the events of a version that is to join the plan."""
+    added = {(one.type, one.name): one.version for one in events}
+    told = []
+    for known in plan.events:
+        version = added.get((known.type, known.name), known.version)
+        sql = (project_dir / known.file).with_suffix(".sql")
+        if version != known.version and "event_version" not in sql.read_text("utf-8"):
+            told.append(
+                f"{known.file.removesuffix('.yml')}.sql would take the events of "
+                f"version {version} too; add `and event_version = {known.version}`"
+            )
+    return told
 
 
 def with_grain(description: str) -> str:
@@ -44,7 +75,7 @@ def without_grain(description: str) -> str:
     return description.removesuffix(GRAIN).strip()
 
 
-def _sql(event: PlannedEvent, condition: str) -> str:
+def _sql(event: PlannedEvent, has_versions: bool) -> str:
     macro = "trait" if event.payload == "traits" else "property"
     columns = ["{{ event_columns() }}"]
     for path, rule, _ in planted(event)[0]:
@@ -53,11 +84,10 @@ def _sql(event: PlannedEvent, condition: str) -> str:
     where = f"type = {_literal(event.type)}"
     if event.type == "track":
         where = f"event = {_literal(event.name)}"
+    if has_versions:
+        where += f" and event_version = {event.version}"
     listed = ",\n    ".join(columns)
-    return (
-        f"select\n    {listed}\nfrom {{{{ ref('events') }}}}\n"
-        f"where {where} and is_compliant{condition}\n"
-    )
+    return f"select\n    {listed}\nfrom {{{{ ref('events') }}}}\nwhere {where}\n"
 
 
 def _literal(text: str) -> str:
