@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from dbt.contracts.graph.manifest import Manifest
 
-from tests.dbt.conftest import Project, event_row
+from tests.dbt.conftest import Project, event_row, invoke_dbt, parsed
 
 ORDER = {"order_id": "o-1", "total": 10, "currency": "EUR"}
 
@@ -113,3 +115,220 @@ def test_typed_properties(built: Project) -> None:
         from events.order_completed where message_id = 'right'
         """
     ) == [("o-1", "10.00", "EUR", None, "[]")]
+
+
+SHIPPED = {
+    "address": {
+        "type": "object",
+        "required": ["city"],
+        "properties": {
+            "city": {"type": "string"},
+            "geo": {"type": "object", "properties": {"lat": {"type": "number"}}},
+        },
+    },
+    "products": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "id": {"type": "string", "required": True},
+                "price": {"type": "number", "minimum": 0},
+            },
+        },
+    },
+    "shipped_at": {"type": "string", "format": "date-time"},
+    "note": {"type": ["string", "null"], "required": True},
+}
+
+# model: what its yml says. The models stand in for any others.
+PLAN: dict[str, dict[str, Any]] = {
+    "order_completed": {
+        "event": "Order Shipped",
+        "event_aliases": ["Order Sent", "order_sent"],
+        "renames": {"Address": "address"},
+        "enforcement": {"range": "omit", "format": "allow"},
+        "properties": SHIPPED,
+    },
+    "order_refunded": {
+        "event": "Order Shipped",
+        "version": 2,
+        "properties": {"parcel.code": {"pattern": "^P", "required": True}},
+    },
+    "page_viewed": {
+        "event": "identify",
+        "type": "identify",
+        "properties": {
+            "email": {"format": "email", "pii": True},
+            "home": {"type": "object", "properties": {"phone": {"pii": True}}},
+        },
+    },
+    "events": {
+        "common": {
+            "context.library.name": {"enum": ["js", "python"], "required": True},
+            "channel": {"type": "string"},
+        }
+    },
+}
+
+RIGHT = {"context": {"library": {"name": "js"}}}
+VERSION_2 = {"context": {"library": {"name": "js"}, "protocols": {"event_version": 2}}}
+VERSION_9 = {"context": {"library": {"name": "js"}, "protocols": {"event_version": 9}}}
+ORDER_SHIPPED = {"event": "Order Shipped", "properties": {"note": "x"}, **RIGHT}
+
+# message id: (event, [(version, scope, property, violation, found value, action)])
+DEEP_CASES: dict[str, tuple[dict[str, Any], list[tuple[Any, ...]]]] = {
+    "right": (
+        ORDER_SHIPPED
+        | {
+            "properties": {
+                "address": {"city": "Wien", "geo": {"lat": 48.2}},
+                "products": [{"id": "p-1", "price": 1}, {"id": "p-2"}],
+                "shipped_at": "2026-11-01T10:00:00Z",
+                "note": None,
+            }
+        },
+        [],
+    ),
+    "inside an object": (
+        ORDER_SHIPPED
+        | {"properties": {"address": {"geo": {"lat": "N"}, "zip": 1}, "note": "x"}},
+        [
+            (1, "properties", "address.city", "required_missing", None, "quarantine"),
+            (1, "properties", "address.geo.lat", "type_mismatch", "N", "quarantine"),
+            (1, "properties", "address.zip", "unplanned_property", "1", "allow"),
+        ],
+    ),
+    "inside an array": (
+        ORDER_SHIPPED
+        | {"properties": {"products": [{"id": "p"}, {"price": -1}], "note": "x"}},
+        [
+            (1, "properties", "products[].id", "required_missing", None, "quarantine"),
+            (1, "properties", "products[].price", "range", "-1", "omit"),
+        ],
+    ),
+    "no array": (
+        ORDER_SHIPPED | {"properties": {"products": {"id": 1}, "note": "x"}},
+        [
+            (
+                *(1, "properties", "products", "type_mismatch"),
+                *('{"id":1}', "quarantine"),
+            )
+        ],
+    ),
+    "no moment": (
+        ORDER_SHIPPED | {"properties": {"shipped_at": "2026-02-30", "note": "x"}},
+        [(1, "properties", "shipped_at", "format", "2026-02-30", "allow")],
+    ),
+    "null is not absent": (
+        ORDER_SHIPPED | {"properties": {"shipped_at": None}},
+        [(1, "properties", "note", "required_missing", None, "quarantine")],
+    ),
+    "older name": (
+        {
+            "event": "order_sent",
+            "properties": {"Address": {"city": 1}, "note": "x"},
+            **RIGHT,
+        },
+        [(1, "properties", "address.city", "type_mismatch", "1", "quarantine")],
+    ),
+    "newer version": (
+        {"event": "Order Sent", "properties": {"parcel": {"code": "Q"}}, **VERSION_2},
+        [(2, "properties", "parcel.code", "pattern", "Q", "quarantine")],
+    ),
+    "unknown version": (
+        {"event": "Order Shipped", "properties": {"note": 5}, **VERSION_9},
+        [(1, "properties", "note", "type_mismatch", "5", "quarantine")],
+    ),
+    "personal": (
+        {
+            "type": "identify",
+            "user_id": "ada",
+            "traits": {"email": "ada", "home": "0664"},
+            **RIGHT,
+        },
+        [
+            (1, "traits", "email", "format", "[masked]", "quarantine"),
+            (1, "traits", "home", "type_mismatch", "[masked]", "quarantine"),
+        ],
+    ),
+    "every event": (
+        {"context": {"library": {"name": "go"}}, "extra": {"channel": 7}},
+        [
+            (None, "event", "channel", "type_mismatch", "7", "quarantine"),
+            (None, "event", "context.library.name", "enum", "go", "quarantine"),
+        ],
+    ),
+    "without context": (
+        {"event": "Left"},
+        [
+            (
+                *(None, "event", "context.library.name", "required_missing"),
+                *(None, "quarantine"),
+            ),
+            (None, None, None, "unplanned_event", None, "allow"),
+        ],
+    ),
+}
+
+
+def planned(plan: dict[str, dict[str, Any]]) -> Manifest:
+    """The project, as if the models' yml said `plan` and nothing else of events."""
+    manifest: Manifest = parsed(()).deepcopy()
+    for node in manifest.nodes.values():
+        if node.resource_type == "model":
+            node.config.meta = plan.get(node.name, {})
+            for column in node.columns.values():
+                column.config.meta = {}
+    manifest.build_flat_graph()
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def deeply_built(make_project: Callable[[], Project]) -> Project:
+    project = make_project()
+    project.land(
+        [
+            event_row(message_id=message_id, **event)
+            for message_id, (event, _) in DEEP_CASES.items()
+        ],
+        segment="s1",
+    )
+    result = invoke_dbt("run", "--select", "+event_violations", manifest=planned(PLAN))
+    assert result.success, result.exception
+    return project
+
+
+@pytest.mark.parametrize("message_id", DEEP_CASES)
+def test_deep_violations(deeply_built: Project, message_id: str) -> None:
+    found = deeply_built.query(
+        f"""
+        select version, scope, property, violation, found_value, action
+        from staging.event_violations
+        where message_id = '{message_id}' order by property nulls last
+        """  # noqa: S608 -- the ids are those above
+    )
+    assert found == DEEP_CASES[message_id][1]
+
+
+def test_a_mended_plan_mends_the_past(deeply_built: Project) -> None:
+    mended = {**PLAN, "order_completed": {**PLAN["order_completed"]}}
+    mended["order_completed"]["properties"] = {
+        "address": {"type": "object"},
+        "note": {"type": ["string", "null"]},
+        "shipped_at": {"type": "string"},
+        "products": {},
+    }
+    result = invoke_dbt(
+        "run",
+        "--select",
+        "renamed_events",
+        "event_violations",
+        manifest=planned(mended),
+    )
+    assert result.success, result.exception
+    assert deeply_built.query(
+        """
+        select message_id, property from staging.event_violations
+        where event = 'Order Shipped' and version = 1 order by all
+        """
+    ) == [("unknown version", "note")]
