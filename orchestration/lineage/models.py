@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -36,17 +36,19 @@ PLAN_MODELS = frozenset({"event_violations", "event_enforcement"})
 # The same holds for a payload that these folders hand on or look through as a whole.
 PASSING_FOLDERS = frozenset({"staging", "events", "monitoring"})
 
+# In the order in which values move on.
+READER_KINDS = ("model", "trait", "profile", "audience", "sync")
+
 Node = Mapping[str, Any]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Reader:
     """A model that reads something of an event.
 
     `kind` is trait, profile, audience or sync, and model for any other. `columns` are
-    those made of it, `*` any whose names are not known. When `rows` is true it also
-    helps to choose the rows: it stands in a filter, a join or a grouping, here or
-    further up.
+    those made of it, `*` any whose names are not known. When `rows` is true it chooses
+    the rows as well: it stands in a filter, a join or a grouping, here or further up.
     """
 
     kind: str
@@ -122,16 +124,16 @@ class Lineage:
                 return concerns(read) and not (is_whole and passes_on)
 
             relation = self.relation(name)
+            rows = any(map(counts, relation.rows))
             named = {**relation.columns, "*": relation.rest or Reads()}
             columns = tuple(
                 column
                 for column, reads in named.items()
-                if any(map(counts, reads.values))
+                if any(map(counts, reads.values if rows else reads.all))
             )
-            rows = any(map(counts, relation.everything.rows))
             if columns or rows:
                 found.append(Reader(_kind(node), name, columns, rows))
-        return tuple(sorted(found))
+        return in_order(found)
 
     def relation(self, name: str) -> Relation:
         """What the columns of a model are made of."""
@@ -260,6 +262,13 @@ def _is_of(read: Read, event: PlannedEvent, *, named: bool = False) -> bool:
     if read.events is None:
         return not named
     return event.name in read.events
+
+
+def in_order(readers: Iterable[Reader]) -> tuple[Reader, ...]:
+    """The readers in the order in which values move on, then by name."""
+    return tuple(
+        sorted(readers, key=lambda one: (READER_KINDS.index(one.kind), one.model))
+    )
 
 
 def _kind(node: Node) -> str:
