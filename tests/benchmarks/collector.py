@@ -32,6 +32,7 @@ from rich.table import Table
 
 from tests.benchmarks import landing
 from tests.benchmarks.bodies import BATCH, write_bodies
+from tests.benchmarks.ceiling import DIRECTORY
 from tests.benchmarks.load import Load, WrkMissing, require_wrk, run
 from tests.servers import free_port, start_collector
 
@@ -63,7 +64,8 @@ def _http_rows(
     each = BATCH if kind == "batch" else 1
     ceiling = 0.0
     for name, server in (
-        ("read only", _ceiling(workers)),
+        ("read only", _limit(directory, "read_only", workers)),
+        ("parse and sync", _limit(directory, "parse_and_sync", workers)),
         ("durable", _collector(directory, workers)),
     ):
         with server as (url, group, log_dir):
@@ -108,19 +110,22 @@ def _summary(load: list[Load], each: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _ceiling(workers: int) -> Iterator[tuple[str, int, Path]]:
+def _limit(directory: Path, name: str, workers: int) -> Iterator[tuple[str, int, Path]]:
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.ceiling", str(port), str(workers)],
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(url)
-        yield url, process.pid, Path("/nonexistent")
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    command = [sys.executable, "-m", "tests.benchmarks.ceiling"]
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        process = subprocess.Popen(
+            [*command, name, str(port), str(workers)],
+            env={**os.environ, DIRECTORY: scratch},
+            start_new_session=True,
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_for(url)
+            yield url, process.pid, Path(scratch)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @contextlib.contextmanager
