@@ -35,6 +35,14 @@ CASES: dict[str, tuple[str, dict[str, Any] | None, list[tuple[Any, ...]]]] = {
         ORDER | {"products": "none"},
         [("products", "type_mismatch", "none")],
     ),
+    "lines of an order": (
+        "Order Completed",
+        ORDER | {"products": [{"product_id": "p", "quantity": 0}, {"price": 1}]},
+        [
+            ("products[].product_id", "required_missing", None),
+            ("products[].quantity", "range", "0"),
+        ],
+    ),
     "negative": ("Order Completed", ORDER | {"total": -1}, [("total", "range", "-1")]),
     "lower case": (
         "Order Completed",
