@@ -85,8 +85,9 @@ class Reader:
             return Rule()
         self.only(words, RULE_WORDS, place)
         types, format = self._types(words, place), self._format(words, place)
+        fits = True
         if data_type is not None:
-            self._must_fit(types, data_type, (*place, "type"))
+            fits = self._fits(types, data_type, (*place, "type"))
             format = format or (None if types else implied_format(data_type))
             types = types or json_types(data_type)
         properties, required = self._inside(words, place)
@@ -106,7 +107,8 @@ class Reader:
             pii=self._truth(words, "pii", place),
             description=str(words.get("description") or "").strip(),
         )
-        self._must_make_sense(rule, words, place)
+        if fits:
+            self._must_make_sense(rule, words, place)
         return rule
 
     def only(
@@ -185,7 +187,9 @@ class Reader:
             return ()
         if not isinstance(given, list):
             given = [given]
-        return tuple(self.one_of(one, JSON_TYPES, (*place, "type")) for one in given)
+        for one in given:
+            self.one_of(one, JSON_TYPES, (*place, "type"))
+        return tuple(one for one in given if one in JSON_TYPES)
 
     def _format(self, words: Mapping[str, Any], place: Place) -> str | None:
         given = words.get("format")
@@ -221,16 +225,18 @@ class Reader:
             self.note((*place, word), f"{shown(given)} is not one of true, false")
         return given is True
 
-    def _must_fit(self, types: tuple[str, ...], data_type: str, place: Place) -> None:
+    def _fits(self, types: tuple[str, ...], data_type: str, place: Place) -> bool:
+        """Whether the column can hold values of all types; notes those it cannot."""
         fitting = fitting_types(data_type)
-        for name in types:
-            if name not in fitting:
-                known = ", ".join(one for one in JSON_TYPES if one in fitting)
-                self.note(
-                    place,
-                    f"'{name}' does not fit a column of type {data_type}; "
-                    f"allowed are {known}",
-                )
+        unfit = [name for name in types if name not in fitting]
+        for name in unfit:
+            known = ", ".join(one for one in JSON_TYPES if one in fitting)
+            self.note(
+                place,
+                f"'{name}' does not fit a column of type {data_type}; "
+                f"allowed are {known}",
+            )
+        return not unfit
 
     def _must_make_sense(
         self, rule: Rule, words: Mapping[str, Any], place: Place

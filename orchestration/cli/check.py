@@ -16,16 +16,23 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
+    data: Annotated[
+        bool,
+        typer.Option(
+            "--data",
+            help="Also compare the tracking plan with the events of the last build.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the problems as one JSON object.")
     ] = False,
 ) -> None:
     """List every problem in the configuration.
 
-    Loads sources, models, destinations, manifests and syncs. Calls nobody and
-    changes nothing. Exit code 1 when there is a problem.
+    Loads sources, models, the tracking plan, destinations, manifests and syncs. Calls
+    nobody and changes nothing. Exit code 1 when there is a problem.
     """
-    problems = [*_source_problems(), *_model_and_sync_problems()]
+    problems = [*_source_problems(), *_model_and_sync_problems(with_data=data)]
     if as_json:
         print_json({"problems": problems})
     else:
@@ -51,18 +58,26 @@ def _source_problems() -> list[str]:
     return []
 
 
-def _model_and_sync_problems() -> list[str]:
-    """Problems of the models; without readable models, syncs cannot be looked at."""
+def _model_and_sync_problems(*, with_data: bool) -> list[str]:
+    """Problems of the models and all that needs them, if they can be read at all."""
     from activations import find_problems
+    from orchestration.plan_problems import data_problems, plan_problems
     from orchestration.project import (
+        DBT_PROJECT,
         BuildError,
         data_dir,
         destinations_file,
         prepare_manifest,
     )
+    from profiles.settings import ProfilesSettings
 
     try:
-        prepare_manifest(data_dir())
+        manifest = prepare_manifest(data_dir())
     except BuildError as error:
         return [str(error)]
-    return list(find_problems(data_dir(), destinations_file=destinations_file()))
+    problems = plan_problems(manifest, DBT_PROJECT)
+    if with_data:
+        published_dir = ProfilesSettings().published_dir
+        problems += data_problems(manifest, DBT_PROJECT, published_dir)
+    problems += find_problems(data_dir(), destinations_file=destinations_file())
+    return problems
