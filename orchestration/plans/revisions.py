@@ -97,6 +97,10 @@ class Workplace:
         packages = self._project_dir / _PACKAGES
         if packages.is_dir() and not (self._tree / _PACKAGES).exists():
             (self._tree / _PACKAGES).symlink_to(packages)
+        for path in self._tree.rglob("*"):
+            # dbt takes a file of the same age for the same file, but none this old.
+            if path.is_file():
+                os.utime(path, (0, 0))
         with _no_raw_url():
             run = run_dbt(
                 ["compile", "--select", "resource_type:model"],
