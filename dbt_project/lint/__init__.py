@@ -28,7 +28,7 @@ profile_id = property = trait = try_cast = _expression
 collected_texts = joined_texts = list_length = text_list = json_without = _expression
 parsed_timestamp = seconds_between = shifted = valid_json_object = _expression
 payload_id = payload_object = payload_text = _expression
-place_in_event = without_omitted = _expression
+json_without_keys = paths_below = place_in_event = _expression
 
 
 def audience_names() -> str:

@@ -40,7 +40,10 @@
 {#-
     A JSON object without the properties at `paths`, a list of texts as json_places gives
     them. An element of an array cannot be told from its neighbours, so a path into an
-    array holds for all of them, and one that ends in `[]` removes the array.
+    array holds for all of them, and one that ends in `[]` removes the array. Of arrays
+    inside each other the inner one goes as a whole.
+
+    The expression takes an engine seconds to read, so it should stand in few queries.
 -#}
 {%- macro json_without(document, paths) -%}
     {{ adapter.dispatch('json_without')(document, paths) }}
@@ -49,14 +52,13 @@
 {%- macro duckdb__json_without(document, paths) -%}
     list_reduce(
         {{ paths }},
-        lambda document, path: {{ duckdb_json_without_path('document', 'path', 2) }},
+        lambda document, path: {{ duckdb_json_without_path('document', 'path', 1) }},
         {{ document }}
     )
 {%- endmacro -%}
 
 
-{#- `depth` is how many arrays inside each other a path may lead through; below them the
-    array as a whole goes. -#}
+{#- `depth` is how many arrays inside each other a path may lead through. -#}
 {%- macro duckdb_json_without_path(document, path, depth) -%}
     {%- set array = "split_part(" ~ path ~ ", '[]', 1)" -%}
     {%- set rest = "ltrim(substr(" ~ path ~ ", length(" ~ array ~ ") + 3), '.')" -%}
@@ -99,6 +101,20 @@
             then json_merge_patch({{ document }}, {{ duckdb_json_nested(path, "'null'") }})
         else {{ document }}
     end
+{%- endmacro -%}
+
+
+{#- A JSON object without these keys, given as names. -#}
+{%- macro json_without_keys(document, keys) -%}
+    {{ adapter.dispatch('json_without_keys')(document, keys) }}
+{%- endmacro -%}
+
+{%- macro duckdb__json_without_keys(document, keys) -%}
+    {%- set nulls = {} -%}
+    {%- for key in keys -%}
+        {%- do nulls.update({key: none}) -%}
+    {%- endfor -%}
+    json_merge_patch({{ document }}, {{ string_literal(tojson(nulls)) }})
 {%- endmacro -%}
 
 

@@ -38,7 +38,7 @@
 
 {%- macro duckdb__paths_below(list, root) -%}
     list_transform(
-        list_filter({{ list }}, lambda path: starts_with(path, '{{ root }}.')),
-        lambda path: substr(path, {{ root | length + 2 }})
+        list_filter({{ list }}, lambda path: starts_with(path, {{ root }} || '.')),
+        lambda path: substr(path, length({{ root }}) + 2)
     )
 {%- endmacro -%}

@@ -16,13 +16,3 @@
         else concat('extra.', {{ property }})
     end
 {%- endmacro -%}
-
-
-{#- A JSON column of an event without what the plan omits; `omitted` is the list of
-    places, null where nothing is. An object that loses everything stays one. -#}
-{%- macro without_omitted(column, omitted) -%}
-    case
-        when {{ omitted }} is null then {{ column }}
-        else {{ json_without(column, paths_below(omitted, column.split('.')[-1])) }}
-    end
-{%- endmacro -%}

@@ -1,5 +1,3 @@
-{%- set omitted = 'enforcement.omitted_properties' -%}
-
 {{ config(materialized='view') }}
 
 with
@@ -19,6 +17,12 @@ event_profiles as (
 enforcement as (
 
     select * from {{ ref('event_enforcement') }}
+
+),
+
+omitted_events as (
+
+    select * from {{ ref('omitted_events') }}
 
 ),
 
@@ -49,16 +53,26 @@ select
     stored_events.event_version,
     stored_events.name,
     stored_events.category,
-    {{ without_omitted('stored_events.properties', omitted) }}
-        as properties,
-    {{ without_omitted('stored_events.traits', omitted) }}
-        as traits,
-    {{ without_omitted('stored_events.context', omitted) }}
-        as context,
-    {{ without_omitted('stored_events.integrations', omitted) }}
-        as integrations,
-    {{ without_omitted('stored_events.extra', omitted) }}
-        as extra,
+    case
+        when omitted_events.message_id is null then stored_events.properties
+        else omitted_events.properties
+    end as properties,
+    case
+        when omitted_events.message_id is null then stored_events.traits
+        else omitted_events.traits
+    end as traits,
+    case
+        when omitted_events.message_id is null then stored_events.context
+        else omitted_events.context
+    end as context,
+    case
+        when omitted_events.message_id is null then stored_events.integrations
+        else omitted_events.integrations
+    end as integrations,
+    case
+        when omitted_events.message_id is null then stored_events.extra
+        else omitted_events.extra
+    end as extra,
 
     ---------- timestamps
     stored_events.timestamp,
@@ -85,6 +99,10 @@ left join enforcement
     on
         stored_events.source_id = enforcement.source_id
         and stored_events.message_id = enforcement.message_id
+left join omitted_events
+    on
+        stored_events.source_id = omitted_events.source_id
+        and stored_events.message_id = omitted_events.message_id
 left join flawed
     on
         stored_events.source_id = flawed.source_id

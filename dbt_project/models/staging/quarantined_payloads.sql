@@ -57,12 +57,12 @@ fields as (
         {{ payload_object('body', 'context.traits') }} as context_traits,
         {{ payload_object('body', 'integrations') }} as integrations,
         {{
-            json_without('body', text_list([
+            json_without_keys('body', [
                 'type', 'event', 'name', 'category', 'messageId', 'userId',
                 'anonymousId', 'previousId', 'groupId', 'timestamp',
                 'originalTimestamp', 'sentAt', 'properties', 'traits', 'context',
                 'integrations'
-            ]))
+            ])
         }} as extra,
 
         ---------- timestamps
