@@ -11,7 +11,14 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from orchestration.cli import plan_diff, plan_exchange, plan_infer, plan_lint, sync
+from orchestration.cli import (
+    plan_diff,
+    plan_exchange,
+    plan_infer,
+    plan_lint,
+    plan_types,
+    sync,
+)
 
 
 class _PlanGroup(TyperGroup):
@@ -32,7 +39,7 @@ def register(app: typer.Typer) -> None:
         help="Work on the tracking plan; with a sync, show what it would send.",
         no_args_is_help=True,
     )
-    for module in (plan_infer, plan_diff, plan_lint, plan_exchange):
+    for module in (plan_infer, plan_diff, plan_lint, plan_types, plan_exchange):
         module.register(group)
     group.command("sync")(sync.plan)
     app.add_typer(group, name="plan")
