@@ -339,3 +339,36 @@ def test_a_mended_plan_mends_the_past(deeply_built: Project) -> None:
         where event = 'Order Shipped' and version = 1 order by all
         """
     ) == [("unknown version", "note")]
+
+
+def test_a_plan_that_cannot_be_is_refused(
+    make_project: Callable[[], Project],
+) -> None:
+    """With all that is wrong; `kith check` says the same with its lines."""
+    make_project().land([], segment="s1")
+    plan: dict[str, dict[str, Any]] = {
+        "signed_up": {
+            "event": "Order Shipped",
+            "colour": "red",
+            "enforcement": {"required_missing": "omit", "colour": "allow"},
+            "properties": {
+                "a": {"type": "text", "items": {"size": 1}},
+                "b": {"format": "phone", "properties": {"c": "string"}},
+            },
+        },
+        "signed_in": {"event": "Order Shipped"},
+    }
+    result = invoke_dbt("run", "--select", "renamed_events", manifest=planned(plan))
+    assert not result.success
+    message = result.result.results[0].message
+    for part in (
+        "signed_up.yml: config.meta: unknown word 'colour'",
+        "enforcement: required_missing cannot be 'omit'. Actions: allow, quarantine.",
+        "enforcement: unknown word 'colour'",
+        "property a: type 'text' is none of JSON",
+        "property a[]: unknown word 'size'",
+        "property b: unknown format 'phone'",
+        "property b.c: string is no rule",
+        "Order Shipped in version 1 is planned by models/events/signed_",
+    ):
+        assert part in message

@@ -19,10 +19,21 @@
 {%- macro planned_events() -%}
     {%- set events = [] -%}
     {%- set problems = [] -%}
+    {%- set planners = {} -%}
     {%- set models = graph.nodes.values() if execute else [] -%}
     {%- for model in models if model.resource_type == 'model' and model.config.meta.event -%}
         {%- do problems.extend(plan_problems(model)) -%}
         {%- set event = dict(model.config.meta) -%}
+        {%- set type = event.type or 'track' -%}
+        {%- set name = event.event if type == 'track' else 'every ' ~ type ~ ' call' -%}
+        {%- set name = name ~ ' in version ' ~ (event.version or 1) -%}
+        {%- if name in planners -%}
+            {%- do problems.append(
+                model.original_file_path ~ ': ' ~ name ~ ' is planned by '
+                ~ planners[name] ~ ' already. Give one of them another version.'
+            ) -%}
+        {%- endif -%}
+        {%- do planners.update({name: model.original_file_path}) -%}
         {%- set properties = [] -%}
         {%- for column in model.columns.values() if column.config.meta.property -%}
             {%- set rule = dict(column.config.meta) -%}
