@@ -140,15 +140,17 @@ def _rule_changes(
         for before, after in (renames or {}).items()
         if before in gone and after in come
     }
-    for before, after in sorted(moved.items()):
-        yield Change(kind="renamed", path=after, details=(f"was {before}",))
-        yield from _changed_rule(after, old[before], new[after])
-    for path in sorted(_outermost(gone - moved.keys())):
-        yield _gone_or_come(path, "removed", "loosened")
-    for path in sorted(_outermost(come - set(moved.values()))):
-        yield _gone_or_come(path, "added", "tightened")
-    for path in sorted(old.keys() & new.keys()):
-        yield from _changed_rule(path, old[path], new[path])
+    changes: list[Change] = []
+    for before, after in moved.items():
+        changes.append(Change(kind="renamed", path=after, details=(f"was {before}",)))
+        changes += _changed_rule(after, old[before], new[after])
+    for path in _outermost(gone - moved.keys()):
+        changes.append(_gone_or_come(path, "removed", "loosened"))
+    for path in _outermost(come - set(moved.values())):
+        changes.append(_gone_or_come(path, "added", "tightened"))
+    for path in old.keys() & new.keys():
+        changes += _changed_rule(path, old[path], new[path])
+    yield from sorted(changes, key=lambda change: change.path or "")
 
 
 def _outermost(paths: Iterable[str]) -> set[str]:
@@ -211,11 +213,14 @@ def _types(old: Rule, new: Rule) -> Iterator[tuple[Kind, str]]:
     before, after = set(old.types), set(new.types)
     if before == after:
         return
-    detail = f"type: {_listed(old.types)} → {_listed(new.types)}"
-    if before - {"null"} != after - {"null"}:
-        yield "retyped", detail
-    else:
-        yield "loosened" if "null" in after else "tightened", detail
+    if "number" in before:
+        before.add("integer")
+    kind: Kind = "retyped"
+    if not before or (after and after <= before):
+        kind = "tightened"
+    elif after and after - {"null"} <= before:
+        kind = "loosened"
+    yield kind, f"type: {_listed(old.types)} → {_listed(new.types)}"
 
 
 def _enum(

@@ -310,6 +310,11 @@ def test_another_version_stands_beside_the_first() -> None:
         (Rule(format="email"), Rule(), "loosened"),
         (Rule(types=("string",)), Rule(types=("string", "null")), "loosened"),
         (Rule(types=("integer",)), Rule(types=("number",)), "retyped"),
+        (Rule(types=("number",)), Rule(types=("integer",)), "tightened"),
+        (Rule(types=("object", "array")), Rule(types=("array",)), "tightened"),
+        (Rule(types=("array",)), Rule(types=("object", "array")), "retyped"),
+        (Rule(), Rule(types=("array",)), "tightened"),
+        (Rule(types=("array",)), Rule(), "retyped"),
         (Rule(data_type="decimal(12,2)"), Rule(data_type="double"), "retyped"),
         (Rule(data_type="decimal(12,2)"), Rule(data_type="DECIMAL(12, 2)"), None),
         (Rule(description="a"), Rule(description="b"), None),
@@ -363,7 +368,7 @@ def test_events_are_counted_by_what_they_carry(tmp_path: Path) -> None:
     changes = compare(old, new)
     assert [(one.kind, one.path) for one in changes] == [
         ("removed", "lines"),
-        ("retyped", "total"),
+        ("tightened", "total"),
     ]
     prices = Change(kind="removed", path="lines[].price", former=first)
     library = Change(kind="added", path="context.protocols.event_version")
