@@ -360,7 +360,8 @@ def test_a_plan_that_cannot_be_is_refused(
     }
     result = invoke_dbt("run", "--select", "renamed_events", manifest=planned(plan))
     assert not result.success
-    message = result.result.results[0].message
+    run: Any = result.result
+    message = run.results[0].message
     for part in (
         "signed_up.yml: config.meta: unknown word 'colour'",
         "enforcement: required_missing cannot be 'omit'. Actions: allow, quarantine.",
