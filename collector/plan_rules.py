@@ -267,8 +267,8 @@ class Reader:
                 )
 
 
-def plant(properties: dict[str, Rule], path: list[str], rule: Rule) -> bool:
-    """Put a rule where its path leads, false when one is there already.
+def plant(properties: dict[str, Rule], path: list[str], rule: Rule) -> str | None:
+    """Put a rule where its path leads; says what is wrong with that, if anything is.
 
     What lies on the way is an object.
     """
@@ -277,14 +277,18 @@ def plant(properties: dict[str, Rule], path: list[str], rule: Rule) -> bool:
     if rest:
         parent = known or Rule(types=("object",))
         inside = dict(parent.properties)
-        is_new = plant(inside, rest, rule)
+        problem = plant(inside, rest, rule)
         properties[name] = replace(parent, properties=inside)
-        return is_new
-    inside = dict(known.properties if known else {}) | dict(rule.properties)
-    properties[name] = replace(rule, properties=inside)
-    return known is None or known == Rule(
-        types=("object",), properties=known.properties
-    )
+    else:
+        planted = dict(known.properties) if known else {}
+        is_new = known in (None, Rule(types=("object",), properties=planted))
+        problem = None if is_new else "is planned twice"
+        inside = planted | dict(rule.properties)
+        properties[name] = replace(rule, properties=inside)
+    types = properties[name].types
+    if inside and known and types and "object" not in types:
+        problem = f"{name} is to be {' or '.join(types)}, so nothing can be inside it"
+    return problem
 
 
 def shown(value: Any) -> str:

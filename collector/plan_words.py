@@ -120,13 +120,13 @@ def _properties(
             continue
         path, place = str(words["property"]), ("columns", column["name"], *META)
         rule = reader.column(column, place)
-        if not plant(properties, path.split("."), rule):
-            reader.note((*place, "property"), f"{path} is planned twice")
+        if problem := plant(properties, path.split("."), rule):
+            reader.note((*place, "property"), f"'{path}': {problem}")
         columns[path] = column["name"]
     for path, words in reader.map(meta, "properties", META).items():
         place = (*META, "properties", path)
-        if not plant(properties, path.split("."), reader.rule(words, place)):
-            reader.note(place, f"{path} is planned twice")
+        if problem := plant(properties, path.split("."), reader.rule(words, place)):
+            reader.note(place, f"'{path}': {problem}")
     return properties, columns
 
 

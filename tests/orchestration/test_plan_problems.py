@@ -175,6 +175,22 @@ def test_a_project_that_dbt_reads_can_be_a_wrong_plan(tmp_path: Path) -> None:
     ]
 
 
+def test_nothing_is_planned_twice_or_inside_what_is_no_object(tmp_path: Path) -> None:
+    columns = (
+        "      - {name: city, data_type: varchar, config: {meta: {property: %s}}}\n"
+    )
+    paid = PAID % ("", "double", "minimum: 0")
+    (twice,) = problems(project(tmp_path / "twice", paid + columns % "total"))
+    assert twice == (
+        "dbt_project/models/events/0.yml:16: city.property: 'total': is planned twice"
+    )
+    (inside,) = problems(project(tmp_path / "inside", paid + columns % "total.city"))
+    assert inside == (
+        "dbt_project/models/events/0.yml:16: city.property: 'total.city': total is to "
+        "be number, so nothing can be inside it"
+    )
+
+
 SEEN = [
     ("track", "Paid", None, 4, ["object"]),
     ("track", "Paid", "total", 3, ["string", "null"]),
