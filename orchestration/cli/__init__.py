@@ -35,6 +35,7 @@ for _module in (
     "profile",
     "ui",
     "check",
+    "quarantine",
     "raw",
     "new",
 ):

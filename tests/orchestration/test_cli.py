@@ -30,6 +30,7 @@ COMMANDS = (
     "profile",
     "ui",
     "check",
+    "quarantine",
     "raw",
     "new",
     "bench",
