@@ -100,9 +100,7 @@ class Reader:
             format=format,
             minimum=self._number(words, "minimum", place),
             maximum=self._number(words, "maximum", place),
-            items=self.rule(words["items"], (*place, "items"))
-            if "items" in words
-            else None,
+            items=self._items(words, place),
             properties=properties,
             pii=self._truth(words, "pii", place),
             description=str(words.get("description") or "").strip(),
@@ -180,6 +178,18 @@ class Reader:
                     f"{name} is not among the properties; they are {known}",
                 )
         return properties, False
+
+    def _items(self, words: Mapping[str, Any], place: Place) -> Rule | None:
+        if "items" not in words:
+            return None
+        place = (*place, "items")
+        rule = self.rule(words["items"], place)
+        if rule.required:
+            self.note(
+                (*place, "required"),
+                "an element is there or not, it cannot be required",
+            )
+        return rule
 
     def _types(self, words: Mapping[str, Any], place: Place) -> tuple[str, ...]:
         given = words.get("type")

@@ -100,6 +100,7 @@ WRONG = [
     ("", "varchar", "pattern: '[a'", "'[a' cannot be used: [a has no closing", 15),
     ("", "varchar", "format: mail", "'mail' is not one of date-time, date, email", 15),
     ("", "blob", "", "blob cannot hold a property; allowed are tinyint", 11),
+    ("", "json", "items: {required: true}", "items.required: an element is there", 15),
     ("", "json", "items: {typ: string}", "items.typ: unknown word 'typ'", 15),
     (
         "",
