@@ -57,9 +57,10 @@ def event_row(**overrides: Any) -> Row:
 
 @dataclass
 class Project:
-    """The dbt project of this repository, building into `data_dir`."""
+    """A dbt project, this repository's unless told, building into `data_dir`."""
 
     data_dir: Path
+    project_dir: Path = PROJECT_DIR
 
     def land(
         self,
@@ -87,7 +88,8 @@ class Project:
     def dbt(self, *arguments: str) -> None:
         """Run dbt; a failure fails the test with the messages of the failed nodes."""
         # A run notes in the manifest what it compiled, so each has a copy.
-        result = invoke_dbt(*arguments, manifest=parsed(vars_of(arguments)).deepcopy())
+        manifest = parsed(vars_of(arguments), self.project_dir).deepcopy()
+        result = invoke_dbt(*arguments, manifest=manifest, project_dir=self.project_dir)
         failed = [
             f"{node.node.name}: {node.message}"
             for node in getattr(result.result, "results", [])
@@ -102,18 +104,20 @@ class Project:
             return connection.execute(sql).fetchall()
 
 
-def invoke_dbt(*arguments: str, manifest: Any = None) -> dbtRunnerResult:
+def invoke_dbt(
+    *arguments: str, manifest: Any = None, project_dir: Path = PROJECT_DIR
+) -> dbtRunnerResult:
     """Run a dbt command on the project's files, or on a manifest parsed from them."""
-    place = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
+    place = ["--project-dir", str(project_dir), "--profiles-dir", str(project_dir)]
     # dbt never closes the log file of one project when the next one starts.
     quietly = ["--log-level-file", "none", "--quiet"]
     return dbtRunner(manifest).invoke([*arguments, *place, *quietly])
 
 
 @cache
-def parsed(variables: tuple[str, ...]) -> Any:
+def parsed(variables: tuple[str, ...], project_dir: Path = PROJECT_DIR) -> Any:
     """The manifest of the project under these `--vars`."""
-    result = invoke_dbt("parse", *variables)
+    result = invoke_dbt("parse", *variables, project_dir=project_dir)
     assert result.success, result.exception
     return result.result
 
