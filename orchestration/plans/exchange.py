@@ -63,7 +63,7 @@ def without_files(plan: Plan) -> Plan:
     Neither is part of a tracking plan elsewhere, so neither travels.
     """
     events = tuple(
-        replace(event, file="", description=with_grain(event.description))
+        replace(event, file="", table="", description=with_grain(event.description))
         for event in plan.events
     )
     return replace(plan, events=events, enforcement={})

@@ -84,7 +84,7 @@ def _fits(rule: Rule, known: Rule) -> bool:
 
 def _meaning(event: PlannedEvent) -> PlannedEvent:
     """The event without what a plan elsewhere does not hold."""
-    return replace(event, file="", description=with_grain(event.description))
+    return replace(event, file="", table="", description=with_grain(event.description))
 
 
 def with_common(text: str, common: Mapping[str, Rule]) -> str:

@@ -97,7 +97,7 @@ def _identity(event: PlannedEvent) -> tuple[str, str, int]:
     return event.type, event.name, event.version
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(plan=plans())
 def test_json_carries_the_whole_plan(plan: Plan) -> None:
     left: list[str] = []
@@ -106,7 +106,7 @@ def test_json_carries_the_whole_plan(plan: Plan) -> None:
     assert left == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(plan=plans())
 def test_csv_carries_the_whole_plan(plan: Plan) -> None:
     left: list[str] = []
@@ -114,13 +114,13 @@ def test_csv_carries_the_whole_plan(plan: Plan) -> None:
     assert left == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(event=events())
 def test_a_pair_says_what_the_event_is_planned_to_be(event: PlannedEvent) -> None:
     [model] = yaml.safe_load(pair(event).yml)["models"]
     plan, mistakes = parse_plan([_node(_rendered(model))], {}, project_file="")
     assert mistakes == ()
-    assert plan.events == (event,)
+    assert plan.events == (replace(event, table=f"events.{event.model}"),)
 
 
 def _node(model: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +129,8 @@ def _node(model: dict[str, Any]) -> dict[str, Any]:
         column["name"]: {"config": {"meta": {}}, **column}
         for column in model["columns"]
     }
-    return {**model, "resource_type": "model", "columns": columns}
+    place = {"resource_type": "model", "schema": "events", "alias": model["name"]}
+    return {**model, **place, "columns": columns}
 
 
 def _rendered(value: Any) -> Any:
