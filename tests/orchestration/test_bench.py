@@ -15,7 +15,7 @@ from tests.kith import Kith
 def test_a_short_run_measures_everything(tmp_path: Path) -> None:
     kith = Kith(tmp_path / "data")
     figures = kith.json("bench", "collector", "--seconds=1", "--runs=1")
-    assert len(figures["http"]) == 8
+    assert len(figures["http"]) == 12
     for row in figures["http"]:
         assert row["events_per_second"] > 0
         assert (row["refused"], row["broken"]) == (0, 0)
