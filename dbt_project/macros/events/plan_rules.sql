@@ -54,6 +54,8 @@
         'data_type': words.data_type,
         'is_required': (required is sameas true) if is_required is none else is_required,
         'is_nullable': 'null' in types,
+        'forbids_null': key == '[]' and words.required is sameas true
+            and 'null' not in types,
         'is_pii': words.pii or parent.is_pii,
         'has_members': members and (not types or 'object' in types),
         'has_elements': 'items' in words and (not types or 'array' in types),

@@ -94,6 +94,7 @@
         {{ plan_flag(rule.is_oldest) }} as is_oldest,
         {{ plan_flag(rule.is_pii) }} as is_pii,
         {{ plan_flag(rule.is_nullable) }} as is_nullable,
+        {{ plan_flag(rule.forbids_null) }} as forbids_null,
         {{ plan_flag(rule.has_members) }} as has_members,
         {{ plan_flag(rule.has_elements) }} as has_elements,
         {{ text_list(rule.enum or none) }} as enum,

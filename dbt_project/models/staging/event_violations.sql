@@ -80,7 +80,8 @@ found_0 as (
 ),
 
 -- What is in the values of one level is the next level, as deep as the plan goes;
--- `elements` says which elements of arrays a value is in. Null counts as absent.
+-- `elements` says which elements of arrays a value is in. Null counts as absent, and where
+-- elements are required none may be.
 {% for level in range(1, depth + 1) %}
     found_{{ level }} as (
 
@@ -112,7 +113,7 @@ found_0 as (
                 outer_values.rule_id = plan.parent_id
                 and plan.key
                 = case when outer_values.type = 'array' then '[]' else found.key end
-        where found.type <> 'null' or plan.is_nullable
+        where found.type <> 'null' or plan.is_nullable or plan.forbids_null
         {% if level == 1 %}
 
             union all
@@ -157,6 +158,8 @@ broken_rules as (
         found_values.value,
         case
             when plan.rule_id is null then 'unplanned_property'
+            when found_values.type = 'null' and plan.forbids_null
+                then 'required_missing'
             when found_values.type = 'null' then null
             when not {{ has_planned_type(rules, 'value', 'found_values.type') }}
                 then 'type_mismatch'
