@@ -313,42 +313,56 @@ def test_a_mended_plan_ends_as_if_nothing_had_been_blocked(
         assert conservation(mended)["held"] == len(CASES) + 1
 
 
-def test_releases_end_as_if_nothing_had_been_blocked(
-    blocked: Project, unblocked: Project
-) -> None:
-    with copied(blocked, blocked.project_dir, "released") as released:
-        raw_dir = released.data_dir / "raw"
-        who = {"reason": "lower case is fine", "by": "ann"}
-        rule = Rule(code="pattern", event="Order Completed")
-        release(raw_dir, rule, at=RELEASED_AT, **who)
-        released.dbt("run", *SELECTION)
-        assert tables(released, FLOWING) == tables(unblocked, FLOWING)
-        assert conservation(released)["held"] == len(CASES) + 1
-        assert released.query(
-            """
-            select count(*), min(released_by), min(release_reason)
-            from staging.quarantined_events where not is_held
-            """
-        ) == [(BLOCKED, "ann", "lower case is fine")]
+WHO = {"reason": "lower case is fine", "by": "ann"}
+LOWER_CASE = Rule(code="pattern", event="Order Completed")
 
-        # The same once more, and twice what the collector refused: two new events, and
-        # a copy of a known one.
-        for again in (rule, Rule(code="too_many_events"), Rule(ids=("s1:0",))):
-            release(raw_dir, again, at=RELEASED_AT, **who)
-        for flags in ((), ("--full-refresh",)):
-            released.dbt("run", "--select", "+conservation", "+order_completed", *flags)
-            assert released.query(
-                "select order_id from events.order_completed "
-                "where user_id = 'late' order by order_id"
-            ) == [("o-n",), ("o-r",)]
-            assert released.query("select count(*) from events.order_completed") == [
-                (BLOCKED + 2,)
-            ]
-            assert conservation(released) == {
-                "quarantined": 1,
-                "held": len(CASES) + 1,
-                "duplicate": 1,
-            }
+
+@pytest.fixture(scope="module")
+def released(blocked: Project) -> Iterator[Project]:
+    """The blocked orders are released by a rule; the plan stays as it is."""
+    with copied(blocked, blocked.project_dir, "released") as project:
+        release(project.data_dir / "raw", LOWER_CASE, at=RELEASED_AT, **WHO)
+        project.dbt("run", *SELECTION)
+        yield project
+
+
+def test_releases_end_as_if_nothing_had_been_blocked(
+    released: Project, unblocked: Project
+) -> None:
+    assert tables(released, FLOWING) == tables(unblocked, FLOWING)
+    assert conservation(released)["held"] == len(CASES) + 1
+    assert released.query(
+        """
+        select count(*), min(released_by), min(release_reason)
+        from staging.quarantined_events where not is_held
+        """
+    ) == [(BLOCKED, "ann", "lower case is fine")]
+
+
+@pytest.mark.parametrize(
+    "flags", [(), pytest.param(("--full-refresh",), marks=pytest.mark.slow)]
+)
+def test_what_is_released_again_flows_on_once(
+    released: Project, flags: tuple[str, ...]
+) -> None:
+    """The same rule, and twice what the collector refused: two events and a copy."""
+    for again in (LOWER_CASE, Rule(code="too_many_events"), Rule(ids=("s1:0",))):
+        release(released.data_dir / "raw", again, at=RELEASED_AT, **WHO)
+    released.dbt("run", "--select", "+conservation", "+order_completed", *flags)
+    assert released.query(
+        """
+        select order_id from events.order_completed
+        where user_id = 'late' order by order_id
+        """
+    ) == [("o-n",), ("o-r",)]
+    assert released.query("select count(*) from events.order_completed") == [
+        (BLOCKED + 2,)
+    ]
+    assert conservation(released) == {
+        "quarantined": 1,
+        "held": len(CASES) + 1,
+        "duplicate": 1,
+    }
 
 
 def rows_of(

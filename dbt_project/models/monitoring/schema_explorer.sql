@@ -32,43 +32,8 @@ places as (
 
 ),
 
--- Of the elements of an array and their members one stands for all of an event.
-seen as (
-
-    select
-        source_id,
-        type,
-        event,
-        path,
-        message_id,
-        found_type,
-        min(received_at) as received_at,
-        count(*) as value_count,
-        min(case
-            when found_type not in ('null', 'object', 'array')
-                then substr(value, 1, {{ example_characters }})
-        end) as example
-    from places
-    group by source_id, type, event, path, message_id, found_type
-
-),
-
-examples as (
-
-    select
-        *,
-        row_number() over (
-            partition by source_id, type, event, path
-            order by
-                case when example is null then 1 else 0 end,
-                received_at desc,
-                message_id,
-                found_type
-        ) as recency
-    from seen
-
-),
-
+-- An event has a path once, unless it leads into an array. The example is any one, but
+-- the same in each build.
 properties as (
 
     select
@@ -77,12 +42,17 @@ properties as (
         event,
         path as property,
         {{ collected_texts('found_type') }} as types,
-        count(distinct message_id) as event_count,
-        cast(sum(value_count) as bigint) as value_count,
+        count(case when path not like '%[]%' then 1 end)
+        + count(distinct case when path like '%[]%' then message_id end)
+            as event_count,
+        count(*) as value_count,
         min(received_at) as first_seen_at,
         max(received_at) as last_seen_at,
-        max(case when recency = 1 then example end) as example
-    from examples
+        max(case
+            when found_type not in ('null', 'object', 'array')
+                then substr(value, 1, {{ example_characters }})
+        end) as example
+    from places
     group by source_id, type, event, path
 
 ),
