@@ -80,8 +80,8 @@ found_0 as (
 ),
 
 -- What is in the values of one level is the next level, as deep as the plan goes;
--- `elements` says which elements of arrays a value is in. Null counts as absent, and where
--- elements are required none may be.
+-- `elements` says which elements of arrays a value is in. Null counts as absent, and
+-- where elements are required none may be.
 {% for level in range(1, depth + 1) %}
     found_{{ level }} as (
 
