@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     bench = typer.Typer(help="Measure Kith on this machine.", no_args_is_help=True)
     bench.command("collector")(collector)
     bench.command("overload")(overload)
+    bench.command("plan")(plan)
     app.add_typer(bench, name="bench")
 
 
@@ -48,6 +49,22 @@ def overload(
     acknowledged is lost. Needs the load generator wrk.
     """
     _run("overload", [f"--seconds={seconds}"], as_json=as_json)
+
+
+def plan(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document.")
+    ] = False,
+    events: Annotated[
+        int, typer.Option(min=1_000, help="Events in the warehouse.")
+    ] = 200_000,
+) -> None:
+    """What checking events against the tracking plan costs.
+
+    The live check of the collector, per event; and finding the violations of the
+    warehouse, per million events. One event in ten departs from the plan.
+    """
+    _run("plan", [f"--events={events}"], as_json=as_json)
 
 
 def _run(name: str, options: list[str], *, as_json: bool) -> None:

@@ -24,6 +24,18 @@ def test_a_short_run_measures_everything(tmp_path: Path) -> None:
     assert list((tmp_path / "data").iterdir()) == []
 
 
+@pytest.mark.slow
+def test_the_cost_of_the_plan_is_measured_and_nothing_left_behind(
+    tmp_path: Path,
+) -> None:
+    kith = Kith(tmp_path / "data")
+    figures = kith.json("bench", "plan", "--events=1000")
+    assert figures["live"]["microseconds_per_event"] > 0
+    assert figures["warehouse"]["seconds_per_million_events"] > 0
+    assert figures["warehouse"]["violations"] == 300
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 def test_a_missing_load_generator_is_said(tmp_path: Path) -> None:
     kith = Kith(tmp_path / "data", {"PATH": str(tmp_path)})
     result = kith.run("bench", "collector")
