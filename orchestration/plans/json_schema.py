@@ -41,8 +41,6 @@ def schema_of(rule: Rule) -> dict[str, Any]:
         schema["items"] = schema_of(rule.items)
     schema |= inside_of(rule.properties)
     ours: dict[str, Any] = {"pii": True} if rule.pii else {}
-    if rule.items is not None and rule.items.required:
-        ours["items_required"] = True
     if rule.data_type is not None:
         ours["data_type"] = rule.data_type
     return schema | ({OURS: ours} if ours else {})
@@ -82,11 +80,7 @@ def rule_of(schema: Any, left: Left, place: str, *, required: bool = False) -> R
         format=_format(schema.get("format"), left, place),
         minimum=schema.get("minimum"),
         maximum=schema.get("maximum"),
-        items=rule_of(
-            items, left, f"{place}[]", required=bool(ours.get("items_required"))
-        )
-        if items is not None
-        else None,
+        items=rule_of(items, left, f"{place}[]") if items is not None else None,
         properties=rules_inside(schema, left, place),
         pii=bool(ours.get("pii")),
         description=str(schema.get("description") or "").strip(),

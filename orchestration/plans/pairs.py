@@ -154,7 +154,7 @@ def flow(value: Any) -> str:
         width=2**31,
     )
     text = text.removesuffix("\n").removesuffix("\n...")
-    return json.dumps(_safe(value)) if "\n" in text else text
+    return json.dumps(_safe(value), ensure_ascii=False) if "\n" in text else text
 
 
 def _safe(value: Any) -> Any:

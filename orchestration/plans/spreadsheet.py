@@ -121,8 +121,7 @@ def _rows(name: str, path: str, rule: Rule, base: Row) -> Iterator[Row]:
     for word in ("minimum", "maximum"):
         if word in schema:
             row[word.title()] = json.dumps(schema[word])
-    ours = {k: v for k, v in schema.get(OURS, {}).items() if k != "items_required"}
-    if ours:
+    if ours := schema.get(OURS):
         row["Kith"] = json.dumps(ours, ensure_ascii=False)
     yield row
     if rule.items is not None:

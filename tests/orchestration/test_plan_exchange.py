@@ -56,7 +56,8 @@ def rules(draw: st.DrawFn, depth: int = 2) -> Rule:
         low, high = (high, low) if is_range else (low, high)
         return replace(rule, minimum=low, maximum=high)
     if kind == "array":
-        return replace(rule, items=draw(st.none() | inner))
+        element = inner.map(lambda one: replace(one, required=False))
+        return replace(rule, items=draw(st.none() | element))
     if kind == "object":
         keys = NAMES | st.sampled_from(["a.b", "[]", "."])
         return replace(rule, properties=draw(st.dictionaries(keys, inner, max_size=3)))
@@ -67,13 +68,14 @@ def rules(draw: st.DrawFn, depth: int = 2) -> Rule:
 def events(draw: st.DrawFn) -> PlannedEvent:
     """An event as `kith plan` itself would plan it, with the columns that fit."""
     type = draw(st.sampled_from(CALL_TYPES))
+    properties = draw(st.dictionaries(NAMES, rules(), max_size=4))
     event = PlannedEvent(
         name=draw(NAMES) if type == "track" else type,
         type=type,
         version=draw(st.integers(1, 3)),
-        properties=draw(st.dictionaries(NAMES, rules(), max_size=4)),
+        properties=properties,
         enforcement=draw(st.sampled_from([{}, {"enum": "omit", "range": "allow"}])),
-        renames=draw(st.sampled_from([{}, {"old": "new"}])),
+        renames=dict.fromkeys(["old"], next(iter(properties))) if properties else {},
         aliases=draw(st.sampled_from([(), ("Old Name", "Older: Name")])),
         owner=draw(st.sampled_from(["", "shop", "team: data"])),
         description=f"{draw(TEXTS)} One row per event.".strip(),
