@@ -323,7 +323,7 @@ def test_a_scrub_finds_what_the_storage_lost(
     segment(tmp_path, "s1", "a", "b")
     land(tmp_path, place)
     report = scrub(tmp_path, place)
-    assert (report.files, report.rows, report.findings) == (5, 2, [])
+    assert (report.files, report.rows, report.findings) == (6, 2, [])
     (name,) = (name for name in objects(place) if "dt=2026-11-18" in name)
     content = bytearray(objects(place)[name])
     content[100] ^= 1

@@ -25,7 +25,7 @@ from tests.dbt.identity_reference import (
 
 PRIORITIES = {"user_id": 1, "email": 2, "anonymous_id": 3}
 LIMITS = {"user_id": 1, "email": 5, "anonymous_id": 5}
-RUN = ("run", "--select", "stg_events", "identity")
+RUN = ("run", "--select", "+stg_events", "identity")
 TABLES = ("profile_identifiers", "profile_merges", "identity_conflicts")
 WITHOUT_LIMIT = (
     "--vars",

@@ -13,7 +13,7 @@ from collector.settings import CollectorSettings
 from tests.dbt.conftest import DAY, Project, event_row
 from tests.object_storage import ObjectServer, refusal
 
-SELECTION = ("--select", "stg_events")
+SELECTION = ("--select", "+stg_events")
 
 
 @pytest.fixture
