@@ -25,7 +25,7 @@ from tests.dbt.conftest import Project, Row, event_row, invoke_dbt, parsed
 from tests.plans import Node, model
 
 EXAMPLES = 250
-PLANS_PER_KIND = 6
+PLANS_PER_KIND = 3
 EVENTS = 8
 TEMPLATE = "model.kith.order_completed"
 

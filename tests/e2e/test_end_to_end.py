@@ -139,7 +139,7 @@ def test_a_killed_collector_loses_nothing_and_doubles_nothing(tmp_path: Path) ->
     arrived = {row["message_id"] for row in read_raw(data_dir / "raw", "events")}
     assert arrived == {f"m{number}" for number in range(1_500)}
     # Its tests compare what arrived with what is stored.
-    staging = ["build", "--select", "+conservation"]
+    staging = ["build", "--select", "+conservation", "--indirect-selection", "cautious"]
     run = run_dbt(staging, data_dir=data_dir, project_dir=DBT_PROJECT)
     assert run.succeeded, run
     assert "events_are_conserved" in {node.name for node in run.nodes}
