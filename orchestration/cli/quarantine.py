@@ -41,6 +41,9 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object.")
 ]
 
+SHOWN = 3
+"""Ids named as examples where many share a reason."""
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
@@ -145,9 +148,13 @@ def release(
 
 
 def _tell(found: list[Held], able: list[Held], release_id: str | None) -> None:
+    stay: dict[str, list[str]] = {}
     for one in found:
         if not one.is_releasable:
-            err.print(f"{one.quarantine_id}: {one.how_to_release}", markup=False)
+            stay.setdefault(one.how_to_release, []).append(one.quarantine_id)
+    for what_to_do, ids in stay.items():
+        shown = ", ".join(ids[:SHOWN]) + (", …" if len(ids) > SHOWN else "")
+        err.print(f"{len(ids)} stay ({shown}): {what_to_do}", markup=False)
     if not able:
         out.print("nothing that this means is held back and can be released")
     elif release_id is None:
