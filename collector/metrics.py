@@ -2,7 +2,9 @@
 
     received = stored + quarantined + refused + in flight
 
-holds for `kith_events_total` at every moment, so a difference that stays is a loss.
+holds for `kith_events_total`, to within the tenth of a second in which it is published,
+so a difference that stays is a loss. A worker that is killed takes its last tenth with
+it.
 Workers and the landing process each write their numbers to files in one directory,
 `PROMETHEUS_MULTIPROC_DIR`, so that any worker can answer for all of them. Prometheus'
 client looks at that variable when it is imported, so nothing that the server's main

@@ -40,10 +40,6 @@ class Request(msgspec.Struct, frozen=True):
     is_odd: bool = False
     """Whether the events must be looked through; see `strict_json`."""
 
-    def with_events(self, events: list[Any]) -> Request:
-        """The same request with other events."""
-        return replace(self, events=events)
-
     @property
     def is_batch(self) -> bool:
         """Whether the events came as a batch, so that one may fail alone."""
@@ -127,7 +123,7 @@ def with_headers(
         else event
         for event in request.events
     ]
-    return request.with_events(events)
+    return replace(request, events=events)
 
 
 def _decoded(text: str | None) -> str | None:

@@ -96,17 +96,23 @@ def blocked(
 ) -> Project:
     """A warehouse from which the plan holds back 1,000 orders, and some more."""
     project = make_project()
-    project.project_dir = tmp_path_factory.mktemp("plan") / "dbt_project"
-    shutil.copytree(
-        PROJECT_DIR,
-        project.project_dir,
-        ignore=shutil.ignore_patterns("logs", "target", "*.duckdb"),
-    )
-    write_plan(project.project_dir)
+    project.project_dir = planned_copy(tmp_path_factory.mktemp("plan"))
     project.land(list(events()), segment="s1")
     project.land(refused(), segment="s1", dataset=QUARANTINE)
     project.dbt("run", *SELECTION)
     return project
+
+
+def planned_copy(directory: Path) -> Path:
+    """A copy of the dbt project with the plan of this module."""
+    project_dir = directory / "dbt_project"
+    shutil.copytree(
+        PROJECT_DIR,
+        project_dir,
+        ignore=shutil.ignore_patterns("logs", "target", "*.duckdb"),
+    )
+    write_plan(project_dir)
+    return project_dir
 
 
 def write_plan(project_dir: Path) -> None:

@@ -7,15 +7,14 @@ done about them and the counts of quality must all tell the same.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.dbt.conftest import PROJECT_DIR, Project, parsed
-from tests.dbt.test_enforcement import ACTIONS, CASES, RIGHT, write_plan
+from tests.dbt.conftest import Project, parsed
+from tests.dbt.test_enforcement import ACTIONS, CASES, RIGHT, planned_copy
 from tests.servers import running_collector
 
 SELECTION = ("--select", "+event_quality", "+quarantined_events", "event_enforcement")
@@ -28,13 +27,7 @@ def warehouse(
 ) -> Project:
     """What became of a batch of every case, in one warehouse."""
     project = make_project()
-    project.project_dir = tmp_path_factory.mktemp("plan") / "dbt_project"
-    shutil.copytree(
-        PROJECT_DIR,
-        project.project_dir,
-        ignore=shutil.ignore_patterns("logs", "target", "*.duckdb"),
-    )
-    write_plan(project.project_dir)
+    project.project_dir = planned_copy(tmp_path_factory.mktemp("plan"))
     manifest = tmp_path_factory.mktemp("manifest") / "manifest.json"
     parsed((), project.project_dir).write(str(manifest))
     send(project.data_dir, manifest)
