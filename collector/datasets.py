@@ -126,4 +126,23 @@ QUARANTINE_RELEASES = Dataset(
     ),
 )
 
-DATASETS = (EVENTS, QUARANTINE, SYNC_LOG, QUARANTINE_RELEASES)
+IDENTITY_RULES = Dataset(
+    name="identity_rules",
+    partitions=("dt",),
+    schema=pa.schema(
+        [
+            pa.field("rule_id", pa.string(), nullable=False),
+            # exclude keeps the two apart, include joins them, withdraw ends either.
+            pa.field("action", pa.string(), nullable=False),
+            pa.field("left_type", pa.string(), nullable=False),
+            pa.field("left_value", pa.string(), nullable=False),
+            pa.field("right_type", pa.string(), nullable=False),
+            pa.field("right_value", pa.string(), nullable=False),
+            pa.field("reason", pa.string(), nullable=False),
+            pa.field("created_by", pa.string(), nullable=False),
+            pa.field("created_at", TIMESTAMP, nullable=False),
+        ]
+    ),
+)
+
+DATASETS = (EVENTS, QUARANTINE, SYNC_LOG, QUARANTINE_RELEASES, IDENTITY_RULES)

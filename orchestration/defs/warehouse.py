@@ -14,7 +14,13 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from collector.datasets import EVENTS, QUARANTINE, QUARANTINE_RELEASES, SYNC_LOG
+from collector.datasets import (
+    EVENTS,
+    IDENTITY_RULES,
+    QUARANTINE,
+    QUARANTINE_RELEASES,
+    SYNC_LOG,
+)
 from collector.landing import land
 from collector.settings import CollectorSettings
 from orchestration.project import DBT_PROJECT, data_dir, prepare_manifest
@@ -93,9 +99,15 @@ def defs() -> dg.Definitions:
         description="What people released from quarantine: `kith quarantine release`.",
         kinds={"parquet"},
     )
+    rules = dg.AssetSpec(
+        ["raw", IDENTITY_RULES.name],
+        group_name="raw",
+        description="Whom people joined or kept apart: `kith identity join`, `split`.",
+        kinds={"parquet"},
+    )
     models = _models(prepare_manifest(data_dir()))
     return dg.Definitions(
-        assets=[landing, sync_log, releases, models, _published(models)]
+        assets=[landing, sync_log, releases, rules, models, _published(models)]
     )
 
 

@@ -43,10 +43,10 @@ def test_what_is_sound_is_counted_and_nothing_is_found(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     report = scrub(log_dir, raw_dir, on_file=lambda *done: told.append(done))
     assert report.findings == []
-    assert (report.files, report.rows, report.segments) == (9, 29, 1)
+    assert (report.files, report.rows, report.segments) == (10, 29, 1)
     read = (*raw_dir.rglob("*.parquet"), log_dir / "0" / f"s9{SEALED}")
     assert report.bytes == sum(path.stat().st_size for path in read)
-    assert told == [(number, 10) for number in range(1, 11)]
+    assert told == [(number, 11) for number in range(1, 12)]
 
 
 @pytest.mark.parametrize("flips", [150, pytest.param(1_500, marks=pytest.mark.slow)])
