@@ -18,7 +18,7 @@ def _condition(*_: object, **__: object) -> str:
 
 has_planned_format = has_planned_pattern = has_planned_type = _condition
 is_audience_member = list_contains = _condition
-is_blocked_identifier = is_personal = release_covers = _condition
+is_blocked_account = is_blocked_identifier = is_personal = release_covers = _condition
 
 asked_version = common_type = common_value = enforcement_action = _expression
 masked = planned_name = violation_order = with_new_names = _expression

@@ -1,4 +1,4 @@
-"""`kith new`: writes the files of a new event, trait, audience, sync or account."""
+"""`kith new`: writes the files of an event, trait, audience, sync, entity, account."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ class Kind(StrEnum):
     TRAIT = "trait"
     AUDIENCE = "audience"
     SYNC = "sync"
+    ENTITY = "entity"
     DESTINATION = "destination"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The model to write: its path without ending, and what its template asks for."""
+    """The models to write: the path without ending by the name of the template, and
+    what the templates ask for."""
 
-    model: Path
+    models: dict[str, Path]
     values: dict[str, str]
     next_step: str
 
@@ -53,7 +55,7 @@ def new(
         ),
     ],
 ) -> None:
-    """Start a new event, trait, audience, sync or destination.
+    """Start a new event, trait, audience, sync, entity or destination.
 
     For example: kith new event video_played, kith new sync crm__video_fans
     """
@@ -71,13 +73,17 @@ def create(kind: Kind, name: str, *, root: Path) -> list[str]:
     if kind is Kind.DESTINATION:
         return _create_account(name, root)
     plan = _plan(kind, name, root)
-    written = [plan.model.with_suffix(ending) for ending in (".sql", ".yml")]
+    written = {
+        model.with_suffix(ending): TEMPLATES / f"{template}{ending}"
+        for template, model in plan.models.items()
+        for ending in (".sql", ".yml")
+    }
     for path in written:
         if path.exists():
             raise Problem(f"{path.relative_to(root)} exists already; edit it instead.")
-    for path in written:
-        template = Template((TEMPLATES / f"{kind}{path.suffix}").read_text("utf-8"))
-        path.write_text(template.substitute(plan.values), encoding="utf-8")
+    for path, template in written.items():
+        text = Template(template.read_text("utf-8")).substitute(plan.values)
+        path.write_text(text, encoding="utf-8")
     return [*(f"wrote {path.relative_to(root)}" for path in written), plan.next_step]
 
 
@@ -87,15 +93,33 @@ def _plan(kind: Kind, name: str, root: Path) -> Plan:
         return _plan_sync(name, root)
     if not _NAME.fullmatch(name):
         raise Problem(f"'{name}' is not snake_case: lower-case words joined by `_`.")
+    values = {"name": name}
     if kind is Kind.EVENT:
         title = name.replace("_", " ").title()
         step = f"It plans the event '{title}'; change meta.event if it is called else."
-        return Plan(models / "events" / name, {"name": name, "title": title}, step)
+        model = {"event": models / "events" / name}
+        return Plan(model, values | {"title": title}, step)
     if kind is Kind.TRAIT:
         step = f"Join traits_{name} in models/profiles/profiles.sql to publish it."
-        return Plan(models / "traits" / f"traits_{name}", {"name": name}, step)
+        return Plan({"trait": models / "traits" / f"traits_{name}"}, values, step)
+    if kind is Kind.ENTITY:
+        return _plan_entity(name, models / "entities")
     step = f"Write its condition, then run: ./kith build --select {name}"
-    return Plan(models / "audiences" / name, {"name": name}, step)
+    return Plan({"audience": models / "audiences" / name}, values, step)
+
+
+def _plan_entity(name: str, folder: Path) -> Plan:
+    """What connects people, what it connects them to, and who belongs to what."""
+    step = (
+        f"Say in int_{name}_edges.sql what its members have in common, "
+        f"then run: ./kith build --select int_{name}_edges+"
+    )
+    models = {
+        "entity_edges": folder / f"int_{name}_edges",
+        "entity_clusters": folder / f"int_{name}_clusters",
+        "entity_profiles": folder / f"{name}_profiles",
+    }
+    return Plan(models, {"name": name}, step)
 
 
 def _plan_sync(name: str, root: Path) -> Plan:
@@ -115,7 +139,7 @@ def _plan_sync(name: str, root: Path) -> Plan:
     values = {"name": name, "destination": destination, "action": actions[0]}
     step = f"Shape its payload, then run: ./kith build --select {name}+"
     model = root / "dbt_project" / "models" / "syncs" / name
-    return Plan(model, values, f"{step}\nand look at: ./kith plan {name}")
+    return Plan({"sync": model}, values, f"{step}\nand look at: ./kith plan {name}")
 
 
 def _create_account(name: str, root: Path) -> list[str]:

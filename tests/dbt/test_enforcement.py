@@ -87,7 +87,7 @@ SELECTION = (
 )
 RELEASED_AT = datetime(2026, 11, 20, tzinfo=UTC)
 # Everything that is made of events that flow on; violations stay what they are.
-FLOWING = ("identity", "events", "traits", "profiles", "audiences")
+FLOWING = ("identity", "events", "entities", "traits", "profiles", "audiences")
 
 
 @pytest.fixture(scope="module")

@@ -97,9 +97,10 @@ def test_help_names_every_command(kith: Kith, call: Call) -> None:
         (["build", "--nonsense"], "No such option: --nonsense"),
         (["profile", "email", "nobody@example.com"], "Run `./kith build`"),
         (["plan", "nonsense"], "crm__vip_customers, files__newsletter_subscribers"),
-        (["new", "thing", "x"], "'event', 'trait', 'audience', 'sync', 'destination'"),
+        (["new", "thing", "x"], "'event', 'trait', 'audience', 'sync', 'entity'"),
         (["new", "event", "Order Completed"], "snake_case"),
         (["new", "event", "order_completed"], "exists already"),
+        (["new", "entity", "account"], "account_profiles.sql exists already"),
         (["new", "sync", "nobody__fans"], "Accounts: crm, files"),
         (["new", "sync", "fans"], "<destination>__<name>"),
         (["new", "destination", "crm"], "has an account 'crm' already"),
@@ -156,12 +157,18 @@ def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None
         (Kind.TRAIT, "video"),
         (Kind.AUDIENCE, "video_fans"),
         (Kind.SYNC, "crm__video_fans"),
+        (Kind.ENTITY, "video_club"),
     ):
         lines = create(kind, name, root=checkout)
         assert any(line.startswith("wrote dbt_project/models/") for line in lines)
     report = build(tmp_path / "data", project_dir=checkout / "dbt_project")
     built = {node.name for node in report.nodes if node.status == "ok"}
     assert {"video_played", "traits_video", "video_fans", "crm__video_fans"} <= built
+    assert {
+        "int_video_club_edges",
+        "int_video_club_clusters",
+        "video_club_profiles",
+    } <= built
     lint = subprocess.run(
         [
             Path(sys.executable).parent / "sqlfluff",
