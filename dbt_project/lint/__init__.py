@@ -98,6 +98,10 @@ def read_raw(relation: str) -> str:
     return relation
 
 
+def suggested_profiles(threshold: float | None = None) -> str:
+    return "(select 1 as profile_id, 2 as suggested_profile_id, 0.5 as score)"
+
+
 def timestamp_type() -> str:
     return "timestamp"
 
