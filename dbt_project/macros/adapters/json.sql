@@ -102,3 +102,27 @@
         '$'
     {%- endif -%}
 {%- endmacro -%}
+
+
+{#-
+    Of the array at a path, the value (text) of one key in the first element whose other
+    keys hold these texts; null where there is none.
+
+        {{ json_element_text('context', 'externalIds', {'type': 'phone'}, 'id') }}
+-#}
+{%- macro json_element_text(column, path, conditions, key) -%}
+    {{ adapter.dispatch('json_element_text')(column, path, conditions, key) }}
+{%- endmacro -%}
+
+{%- macro duckdb__json_element_text(column, path, conditions, key) -%}
+    list_filter(
+        case json_type({{ column }}, {{ json_path(path) }})
+            when 'ARRAY' then cast(json_extract({{ column }}, {{ json_path(path) }}) as json[])
+        end,
+        lambda element:
+        {%- for name, text in conditions.items() %}
+        json_extract_string(element, {{ json_path([name]) }}) = {{ string_literal(text) }} and
+        {%- endfor %}
+        json_extract_string(element, {{ json_path([key]) }}) is not null
+    )[1] ->> {{ json_path([key]) }}
+{%- endmacro -%}

@@ -56,3 +56,17 @@
 {%- macro duckdb__shifted(timestamp, start, end) -%}
     ({{ timestamp }} + to_microseconds(epoch_us({{ end }}) - epoch_us({{ start }})))
 {%- endmacro -%}
+
+
+{#- The calendar window of a time, UTC, as text: daily 2026-11-22, weekly 2026-W47 (ISO),
+    monthly 2026-11, annually 2026. -#}
+{%- macro calendar_window(timestamp, window) -%}
+    {{ adapter.dispatch('calendar_window')(timestamp, window) }}
+{%- endmacro -%}
+
+{%- macro duckdb__calendar_window(timestamp, window) -%}
+    {%- set formats = {
+        'daily': '%Y-%m-%d', 'weekly': '%G-W%V', 'monthly': '%Y-%m', 'annually': '%Y'
+    } -%}
+    strftime(timezone('UTC', {{ timestamp }}), '{{ formats[window] }}')
+{%- endmacro -%}

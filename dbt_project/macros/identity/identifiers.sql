@@ -1,39 +1,25 @@
-{#- The identifiers of dbt_project.yml, as expressions that find them in an event. -#}
+{#- The list `identifiers` of dbt_project.yml, as expressions of SQL. -#}
 
-{#- Where identifiers stand in an event: one entry per place, strongest first, each with
-    its type, priority (1 is the strongest) and the SQL expression of its value. An
-    alias call names the visitor's former anonymous_id in previous_id, so that column is
-    a second place of that type. -#}
-{% macro identifier_places() %}
+{#- The identifiers, strongest first, each with its `priority` (1 is the strongest) and
+    every setting that it leaves out. -#}
+{% macro identifier_types() %}
     {%- do check_identifiers() -%}
-    {%- set places = [] -%}
+    {%- set types = [] -%}
     {%- for identifier in var('identifiers') -%}
-        {%- set lower = identifier.get('lower', false) -%}
-        {%- set found = [] -%}
-        {%- for path in identifier.paths -%}
-            {%- do found.append(identifier_path(path)) -%}
-        {%- endfor -%}
-        {%- if found | length > 1 -%}
-            {%- set raw = 'coalesce(' ~ found | join(', ') ~ ')' -%}
-        {%- else -%}
-            {%- set raw = found[0] -%}
-        {%- endif -%}
-        {%- set value = normalized_identifier(raw, lower) -%}
-        {%- do places.append({
-            'type': identifier.type, 'priority': loop.index, 'value': value
+        {%- do types.append({
+            'type': identifier.type,
+            'priority': loop.index,
+            'paths': identifier.get('paths', []),
+            'when': identifier.get('when', {}),
+            'external_id': identifier.get('external_id', false),
+            'lower': identifier.get('lower', false),
+            'limit': identifier.get('limit'),
+            'limit_window': identifier.get('limit_window', 'ever'),
+            'blocked': identifier.get('blocked', []),
+            'blocked_pattern': identifier.get('blocked_pattern'),
         }) -%}
-        {%- if identifier.type == 'anonymous_id' -%}
-            {%- set alias = "case when type = 'alias' then previous_id end" -%}
-            {%- set previous = normalized_identifier(alias, lower) -%}
-            {#- An identifier that stands in both places counts once. -#}
-            {%- do places.append({
-                'type': identifier.type,
-                'priority': loop.index,
-                'value': 'nullif(' ~ previous ~ ', ' ~ value ~ ')',
-            }) -%}
-        {%- endif -%}
     {%- endfor -%}
-    {{- return(places) -}}
+    {{- return(types) -}}
 {% endmacro %}
 
 
@@ -41,29 +27,75 @@
     in it. -#}
 {% macro identifier_limits() %}
     {%- set limits = {} -%}
-    {%- for identifier in var('identifiers') if identifier.get('limit') is not none -%}
+    {%- for identifier in identifier_types() if identifier.limit is not none -%}
         {%- do limits.update({identifier.type: identifier.limit}) -%}
     {%- endfor -%}
     {{- return(limits) -}}
 {% endmacro %}
 
 
-{#- Changes whenever the rules do by which identifiers are taken from an event. -#}
-{% macro identifier_rules_version() %}
-    {%- set rules = [] -%}
-    {%- for place in identifier_places() -%}
-        {%- do rules.append([place.type, place.value]) -%}
+{#- The name under which a limit counts: of a limit per window, one for each window, by
+    the time at which an identifier was first seen. -#}
+{% macro limit_key(identifier_type, first_seen_at) %}
+    {%- set cases = [] -%}
+    {%- for identifier in identifier_types()
+        if identifier.limit is not none and identifier.limit_window != 'ever' -%}
+        {%- set window = calendar_window(first_seen_at, identifier.limit_window) -%}
+        {%- do cases.append(
+            ' when ' ~ string_literal(identifier.type) | trim ~ ' then '
+            ~ identifier_type ~ " || ' ' || " ~ window | trim
+        ) -%}
     {%- endfor -%}
-    {%- do rules.append(var('blocked_identifiers')) -%}
-    {%- do rules.append(var('blocked_identifier_pattern')) -%}
-    {{- return(local_md5(tojson(rules))) -}}
+    {%- if not cases -%}
+        {{- return(identifier_type) -}}
+    {%- endif -%}
+    {{- return(
+        'case ' ~ identifier_type ~ cases | join('') ~ ' else ' ~ identifier_type
+        ~ ' end'
+    ) -}}
 {% endmacro %}
 
 
-{#- The value at a path: a column of stg_events, or a path inside a JSON column. -#}
-{% macro identifier_path(path) %}
-    {%- set keys = path.split('.') -%}
-    {{- return(json_text(keys[0], keys[1:]) | trim if keys | length > 1 else path) -}}
+{#- The limit of an identifier's type; null for a type without one. -#}
+{% macro limit_of_identifier(identifier_type) %}
+    {%- set cases = [] -%}
+    {%- for type, limit in identifier_limits().items() -%}
+        {%- do cases.append(
+            ' when ' ~ string_literal(type) | trim ~ ' then ' ~ limit
+        ) -%}
+    {%- endfor -%}
+    {%- if not cases -%}
+        {{- return('cast(null as bigint)') -}}
+    {%- endif -%}
+    {{- return(
+        'cast(case ' ~ identifier_type ~ cases | join('') ~ ' end as bigint)'
+    ) -}}
+{% endmacro %}
+
+
+{#- The build that last changed what an identifier counts toward: another window by an
+    earlier first sight. A limit without window counts whenever that was. -#}
+{% macro limit_batch_id(identifier_type, age_batch_id) %}
+    {%- set windowed = [] -%}
+    {%- for identifier in identifier_types()
+        if identifier.limit is not none and identifier.limit_window != 'ever' -%}
+        {%- do windowed.append(string_literal(identifier.type) | trim) -%}
+    {%- endfor -%}
+    {%- if not windowed -%}
+        {{- return('cast(0 as bigint)') -}}
+    {%- endif -%}
+    {{- return(
+        'case when ' ~ identifier_type ~ ' in (' ~ windowed | join(', ') ~ ') then '
+        ~ age_batch_id ~ ' else 0 end'
+    ) -}}
+{% endmacro %}
+
+
+{#- An identifier as a number. -#}
+{% macro identifier_id(identifier_type, identifier_value) %}
+    {{- return(bigint_hash(
+        identifier_type ~ " || ':' || " ~ identifier_value
+    )) -}}
 {% endmacro %}
 
 
@@ -73,20 +105,39 @@
 {% endmacro %}
 
 
-{#- True for values that stand for nobody, or for everybody. -#}
-{% macro is_blocked_identifier(value) %}
-    {%- set blocked = [] -%}
-    {%- for text in var('blocked_identifiers') -%}
-        {%- do blocked.append(string_literal(text) | trim) -%}
+{#- The value as identifiers of the type that stands in another column are kept. -#}
+{% macro normalized_by_type(identifier_type, identifier_value) %}
+    {%- set lowered = [] -%}
+    {%- for identifier in identifier_types() if identifier.lower -%}
+        {%- do lowered.append(string_literal(identifier.type) | trim) -%}
     {%- endfor -%}
+    {%- set trimmed = normalized_identifier(identifier_value, false) -%}
+    {%- if not lowered -%}
+        {{- return(trimmed) -}}
+    {%- endif -%}
+    {{- return(
+        'case when ' ~ identifier_type ~ ' in (' ~ lowered | join(', ') ~ ') then '
+        ~ normalized_identifier(identifier_value, true) ~ ' else ' ~ trimmed ~ ' end'
+    ) -}}
+{% endmacro %}
+
+
+{#- True for values that stand for nobody, or for everybody. -#}
+{% macro is_blocked_identifier(identifier, value) %}
     {%- set conditions = [] -%}
-    {%- if blocked -%}
-        {%- do conditions.append(value ~ ' in (' ~ blocked | join(', ') ~ ')') -%}
+    {%- set texts = [] -%}
+    {%- for text in var('blocked_identifiers') + identifier.blocked -%}
+        {%- do texts.append(string_literal(text | string | lower) | trim) -%}
+    {%- endfor -%}
+    {%- if texts -%}
+        {%- do conditions.append(
+            'lower(' ~ value ~ ') in (' ~ texts | unique | join(', ') ~ ')'
+        ) -%}
     {%- endif -%}
-    {%- if var('blocked_identifier_pattern') -%}
-        {%- set pattern = var('blocked_identifier_pattern') -%}
+    {%- for pattern in [var('blocked_identifier_pattern'), identifier.blocked_pattern]
+        if pattern -%}
         {%- do conditions.append(matches_pattern(value, pattern) | trim) -%}
-    {%- endif -%}
+    {%- endfor -%}
     {{- return(conditions | join(' or ') if conditions else 'false') -}}
 {% endmacro %}
 

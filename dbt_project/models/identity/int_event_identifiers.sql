@@ -1,134 +1,156 @@
-{%- set places = identifier_places() -%}
+{%- set feeds = identifier_feeds() -%}
 {%- set rules_version = identifier_rules_version() -%}
-{#- Rows taken by other rules than today's go first: their events are new again. -#}
 {{
     config(
         materialized='incremental',
         incremental_strategy='append',
-        pre_hook=(
-            "{% if is_incremental() %}delete from {{ this }} where rules_version <> "
-            ~ "'{{ identifier_rules_version() }}'{% endif %}"
-        ),
+        post_hook=delete_rows_of_other_rules(),
     )
 }}
 
 with
 
 {% if is_incremental() %}
+    -- Each event has one row that names itself the strongest. What was taken by other rules
+    -- is new again.
     taken as (
 
-        select distinct
+        select
             source_id,
             message_id
         from {{ this }}
+        where
+            identifier_id = strongest_identifier_id
+            and rules_version = '{{ rules_version }}'
 
     ),
 
 {% endif %}
--- New is what is not here yet, not what is later than the last: events may land days
--- late.
-events as (
+{% for feed in feeds %}
+    -- One column per place where an identifier may stand, the strongest first. Of events,
+    -- new is what is not here yet, not what is later than the last: they may land days late.
+    {{ feed.name }}_found as (
 
-    select events.*
-    from {{ ref('stg_events') }} as events
-    {% if is_incremental() %}
-        left join taken
-            on
-                events.source_id = taken.source_id
-                and events.message_id = taken.message_id
-        where taken.message_id is null
-    {% endif %}
+        select
+            {{ feed.source_id }} as source_id,
+            {{ feed.key }} as feed_key,
+            {{ feed.received_at }} as received_at,
+        {%- for place in feed.places %}
+            {{ place.value }} as {{ place.column }}
+            {{- ',' if not loop.last }}
+        {%- endfor %}
+        from {{ feed.relation }} as feed
+        where
+            {{ feed.key }} is not null
+            {% if is_incremental() and not feed.is_table %}
+                and not exists (
+                    select 1 from taken
+                    where
+                        taken.source_id = feed.source_id
+                        and taken.message_id = feed.message_id
+                )
+            {% endif %}
 
-),
+    ),
 
--- One column per place where an identifier may stand, the strongest first.
-found as (
+    {{ feed.name }}_allowed as (
 
-    select
-        source_id,
-        message_id,
-        received_at,
-    {%- for place in places %}
-        {{ place.value }} as value_{{ loop.index }}
-        {{- ',' if not loop.last }}
-    {%- endfor %}
-    from events
-
-),
-
-allowed as (
-
-    select
-        source_id,
-        message_id,
-        received_at,
-    {%- for place in places %}
-        {%- set value = 'value_' ~ loop.index %}
-        case when not ({{ is_blocked_identifier(value) }}) then {{ value }} end
-            as {{ value }}
-        {{- ',' if not loop.last }}
-    {%- endfor %}
-    from found
-
-),
-
--- Values count from here on as numbers only; null stays null.
-numbered as (
-
-    select
-        *,
-    {%- for place in places %}
-        {{ bigint_hash("'" ~ place.type ~ ":' || value_" ~ loop.index) }}
-            as id_{{ loop.index }}
-        {{- ',' if not loop.last }}
-    {%- endfor %}
-    from allowed
-
-),
-
-ranked as (
-
-    select
-        *,
-        coalesce(
-            {%- for place in places %}
-                id_{{ loop.index }}{{ ',' if not loop.last }}
-            {%- endfor %}
-            {{- ', null' if places | length == 1 }}
-        ) as strongest_identifier_id
-    from numbered
-
-),
-
-identified as (
-
-    {% for place in places %}
         select
             source_id,
-            message_id,
+            feed_key,
             received_at,
-            '{{ place.type }}' as identifier_type,
-            value_{{ loop.index }} as identifier_value,
-            {{ place.priority }} as priority,
-            id_{{ loop.index }} as identifier_id,
-            strongest_identifier_id
-        from ranked
-        where id_{{ loop.index }} is not null
+        {%- for place in feed.places %}
+            {{ allowed_value(place) }} as {{ place.column }}
+            {{- ',' if not loop.last }}
+        {%- endfor %}
+        from {{ feed.name }}_found
+
+    ),
+
+    -- Values count from here on as numbers only; null stays null.
+    {{ feed.name }}_numbered as (
+
+        select
+            *,
+        {%- for place in feed.places %}
+            {{ identifier_id("'" ~ place.identifier.type ~ "'", place.column) }}
+                as {{ place.id }}
+            {{- ',' if not loop.last }}
+        {%- endfor %}
+        from {{ feed.name }}_allowed
+
+    ),
+
+    {{ feed.name }}_ranked as (
+
+        select
+            *,
+            {{ feed_message_id(feed) }} as message_id,
+            coalesce(
+                {%- for place in feed.places %}
+                    {{ place.id }}{{ ',' if not loop.last }}
+                {%- endfor %}
+                {{- ', null' if feed.places | length == 1 }}
+            ) as strongest_identifier_id
+        from {{ feed.name }}_numbered
+
+    ),
+
+{% endfor %}
+identified as (
+
+    {% for feed in feeds %}
+        {% for place in feed.places %}
+            select
+                source_id,
+                message_id,
+                received_at,
+                '{{ place.identifier.type }}' as identifier_type,
+                {{ place.column }} as identifier_value,
+                {{ place.identifier.priority }} as priority,
+                {{ place.id }} as identifier_id,
+                strongest_identifier_id
+            from {{ feed.name }}_ranked
+            where {{ place.id }} is not null
+            {% if not loop.last %}
+                union all
+            {% endif %}
+        {% endfor %}
         {% if not loop.last %}
             union all
         {% endif %}
     {% endfor %}
 
+),
+
+batches as (
+
+    {% if is_incremental() %}
+        select {{ next_batch_id('batch_id') }} as batch_id
+        from {{ this }}
+    {% else %}
+        select {{ build_started_microseconds() }} as batch_id
+    {% endif %}
+
 )
 
 select
-    source_id,
-    message_id,
-    received_at,
-    identifier_type,
-    identifier_value,
-    priority,
-    identifier_id,
-    strongest_identifier_id,
+    identified.source_id,
+    identified.message_id,
+    identified.received_at,
+    identified.identifier_type,
+    identified.identifier_value,
+    identified.priority,
+    identified.identifier_id,
+    identified.strongest_identifier_id,
+    batches.batch_id,
     '{{ rules_version }}' as rules_version
 from identified
+cross join batches
+{% if is_incremental() and feeds | length > 1 %}
+    left join taken
+        on
+            identified.source_id = taken.source_id
+            and identified.message_id = taken.message_id
+    where taken.message_id is null
+{% endif %}

@@ -1,8 +1,30 @@
+{%- set rules_version = identifier_rules_version() -%}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='identifier_id',
+        post_hook=delete_rows_of_other_rules(),
+    )
+}}
+
 with
 
+{% if is_incremental() %}
+    known as (
+
+        select * from {{ this }}
+        where rules_version = '{{ rules_version }}'
+
+    ),
+
+{% endif %}
 sightings as (
 
     select * from {{ ref('int_event_identifiers') }}
+    {% if is_incremental() %}
+        where batch_id > (select coalesce(max(batch_id), 0) from known)
+    {% endif %}
 
 ),
 
@@ -11,7 +33,8 @@ seen as (
     select
         identifier_id,
         min(received_at) as first_seen_at,
-        max(received_at) as last_seen_at
+        max(received_at) as last_seen_at,
+        max(batch_id) as batch_id
     from sightings
     group by identifier_id
 
@@ -24,6 +47,7 @@ first_seen as (
         sightings.identifier_id,
         seen.first_seen_at,
         seen.last_seen_at,
+        seen.batch_id,
         min(sightings.identifier_type) as identifier_type,
         min(sightings.identifier_value) as identifier_value,
         min(sightings.priority) as priority,
@@ -36,19 +60,76 @@ first_seen as (
     group by
         sightings.identifier_id,
         seen.first_seen_at,
-        seen.last_seen_at
+        seen.last_seen_at,
+        seen.batch_id
 
-)
+),
+
+{% if is_incremental() %}
+    compared as (
+
+        select
+            first_seen.*,
+            known.first_seen_at as known_first_seen_at,
+            known.first_message_id as known_first_message_id,
+            known.last_seen_at as known_last_seen_at,
+            known.age_batch_id as known_age_batch_id,
+            (
+                known.identifier_id is null
+                or first_seen.first_seen_at < known.first_seen_at
+                or (
+                    first_seen.first_seen_at = known.first_seen_at
+                    and first_seen.first_message_id < known.first_message_id
+                )
+            ) as is_older
+        from first_seen
+        left join known
+            on first_seen.identifier_id = known.identifier_id
+
+    ),
+
+    -- An event that came late changes the age, most others the last sight, some nothing.
+    changed as (
+
+        select
+            identifier_id,
+            identifier_type,
+            identifier_value,
+            priority,
+            batch_id,
+            case when is_older then first_seen_at else known_first_seen_at end
+                as first_seen_at,
+            case
+                when known_last_seen_at > last_seen_at then known_last_seen_at
+                else last_seen_at
+            end as last_seen_at,
+            case when is_older then first_message_id else known_first_message_id end
+                as first_message_id,
+            case when is_older then batch_id else known_age_batch_id end as age_batch_id
+        from compared
+        where is_older or last_seen_at > known_last_seen_at
+
+    )
+{% else %}
+    changed as (
+
+        select
+            *,
+            batch_id as age_batch_id
+        from first_seen
+
+    )
+{% endif %}
 
 select
     identifier_id,
-    row_number() over (
-        order by first_seen_at, first_message_id, priority, identifier_value
-    ) as node_id,
     identifier_type,
     identifier_value,
     priority,
     first_seen_at,
     last_seen_at,
-    first_message_id
-from first_seen
+    first_message_id,
+    age_batch_id,
+    batch_id,
+    '{{ rules_version }}' as rules_version
+from changed

@@ -1,62 +1,94 @@
+{%- set rules_version = identifier_rules_version() -%}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key=['left_id', 'right_id'],
+        post_hook=delete_rows_of_other_rules(),
+    )
+}}
+
 with
 
-identifiers as (
+{% if is_incremental() %}
+    known as (
 
-    select * from {{ ref('int_identifiers') }}
+        select * from {{ this }}
+        where rules_version = '{{ rules_version }}'
 
-),
+    ),
 
+{% endif %}
+-- The strongest identifier of an event is never the weaker end.
 links as (
 
     select
-        identifier_id,
-        strongest_identifier_id,
+        least(identifier_id, strongest_identifier_id) as left_id,
+        greatest(identifier_id, strongest_identifier_id) as right_id,
         received_at,
         message_id,
-        row_number() over (
-            partition by
-                least(identifier_id, strongest_identifier_id),
-                greatest(identifier_id, strongest_identifier_id)
-            order by received_at, message_id
-        ) as sighting
+        source_id,
+        priority,
+        batch_id
     from {{ ref('int_event_identifiers') }}
-    where identifier_id <> strongest_identifier_id
+    where
+        identifier_id <> strongest_identifier_id
+        {% if is_incremental() %}
+            and batch_id > (select coalesce(max(batch_id), 0) from known)
+        {% endif %}
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by left_id, right_id
+            order by received_at, message_id, source_id
+        ) as sighting
+    from links
 
 ),
 
 -- Only the first time counts: an edge that was dropped once would be dropped again.
 first_links as (
 
-    select * from links
-    where sighting = 1
+    select ranked.*
+    from ranked
+    {% if is_incremental() %}
+        left join known
+            on
+                ranked.left_id = known.left_id
+                and ranked.right_id = known.right_id
+    {% endif %}
+    where
+        ranked.sighting = 1
+        {% if is_incremental() %}
+            and (
+                known.left_id is null
+                or ranked.received_at < known.received_at
+                or (
+                    ranked.received_at = known.received_at
+                    and ranked.message_id < known.message_id
+                )
+                or (
+                    ranked.received_at = known.received_at
+                    and ranked.message_id = known.message_id
+                    and ranked.source_id < known.source_id
+                )
+            )
+        {% endif %}
 
 )
 
 select
-    row_number() over (
-        order by
-            first_links.received_at,
-            first_links.message_id,
-            linked.priority,
-            linked.node_id,
-            strongest.node_id
-    ) as edge_id,
-    strongest.node_id as left_id,
-    linked.node_id as right_id,
-    strongest.identifier_type as left_type,
-    linked.identifier_type as right_type,
-    first_links.received_at,
-    first_links.message_id,
-    (
-        strongest.first_seen_at = first_links.received_at
-        and strongest.first_message_id = first_links.message_id
-    ) as is_left_new,
-    (
-        linked.first_seen_at = first_links.received_at
-        and linked.first_message_id = first_links.message_id
-    ) as is_right_new
+    left_id,
+    right_id,
+    received_at,
+    message_id,
+    source_id,
+    priority,
+    batch_id,
+    '{{ rules_version }}' as rules_version
 from first_links
-inner join identifiers as strongest
-    on first_links.strongest_identifier_id = strongest.identifier_id
-inner join identifiers as linked
-    on first_links.identifier_id = linked.identifier_id

@@ -1,0 +1,58 @@
+{#- How identity's tables notice what is new, and that rules have changed. -#}
+
+{#- Changes whenever the rules do by which identifiers are taken. -#}
+{% macro identifier_rules_version() %}
+    {%- set rules = [] -%}
+    {%- for feed in identifier_feeds() -%}
+        {%- set places = [] -%}
+        {%- for place in feed.places -%}
+            {%- do places.append([
+                place.identifier.type,
+                place.identifier.priority,
+                place.value,
+                allowed_value(place),
+            ]) -%}
+        {%- endfor -%}
+        {%- do rules.append([
+            feed.source_id, feed.key, feed.received_at, places
+        ]) -%}
+    {%- endfor -%}
+    {{- return(local_md5(tojson(rules))) -}}
+{% endmacro %}
+
+
+{#- Changes whenever the rules do by which identifiers are joined, but for those that
+    people give one by one. -#}
+{% macro identity_rules_version() %}
+    {%- set rules = [identifier_rules_version(), var('maximum_identifiers')] -%}
+    {%- for identifier in identifier_types() -%}
+        {%- do rules.append([
+            identifier.type, identifier.limit, identifier.limit_window
+        ]) -%}
+    {%- endfor -%}
+    {{- return(local_md5(tojson(rules))) -}}
+{% endmacro %}
+
+
+{#- The number of what this build adds to a table: greater than those of all builds
+    before, even where the clock was set back. Goes with a select from the table. -#}
+{% macro next_batch_id(batch_id) %}
+    {{- return(
+        'greatest(' ~ build_started_microseconds() ~ ', 2 + coalesce(max(' ~ batch_id
+        ~ '), 0))'
+    ) -}}
+{% endmacro %}
+
+
+{% macro build_started_microseconds() %}
+    {{- return('cast(' ~ (run_started_at.timestamp() * 1000000) | int ~ ' as bigint)') -}}
+{% endmacro %}
+
+
+{#- A post-hook: rows by other rules than today's go when those by today's are there. -#}
+{% macro delete_rows_of_other_rules() %}
+    {{- return(
+        "{% if is_incremental() %}delete from {{ this }} where rules_version <> "
+        ~ "'{{ identifier_rules_version() }}'{% endif %}"
+    ) -}}
+{% endmacro %}
