@@ -18,11 +18,15 @@ def _condition(*_: object, **__: object) -> str:
 
 has_planned_format = has_planned_pattern = has_planned_type = _condition
 is_audience_member = list_contains = _condition
-is_blocked_account = is_blocked_identifier = is_personal = release_covers = _condition
+is_blocked_account = is_personal = release_covers = _condition
 
 asked_version = common_type = common_value = enforcement_action = _expression
 masked = planned_name = violation_order = with_new_names = _expression
-bigint_hash = json_text = json_type_of = limit_of_type = most_recent = _expression
+allowed_value = bigint_hash = build_started_microseconds = clusters_version = _expression
+delete_rows_of_other_clusters = delete_rows_of_other_rules = _expression
+feed_message_id = identifier_id = json_text = json_type_of = limit_batch_id = _expression
+limit_key = limit_of_identifier = limit_of_type = most_recent = _expression
+next_batch_id = normalized_by_type = _expression
 profile_id = property = trait = try_cast = _expression
 
 collected_texts = joined_texts = list_length = text_list = json_without = _expression
@@ -63,14 +67,25 @@ def identifier_limits() -> dict[str, int]:
     return {"user_id": 1}
 
 
-def identifier_places() -> list[dict[str, object]]:
-    return [
-        {"type": "user_id", "priority": 1, "value": "user_id"},
-        {"type": "email", "priority": 2, "value": "email"},
+def identifier_feeds() -> list[dict[str, object]]:
+    places = [
+        {"identifier": {"type": "user_id", "priority": 1}, "value": "user_id"},
+        {"identifier": {"type": "email", "priority": 2}, "value": "email"},
     ]
+    numbered = [
+        {**place, "column": f"value_{number}", "id": f"id_{number}"}
+        for number, place in enumerate(places, start=1)
+    ]
+    events = {"name": "events", "relation": "stg_events", "source_id": "source_id"}
+    keys = {"key": "message_id", "received_at": "received_at", "is_table": False}
+    return [{**events, **keys, "places": numbered}]
 
 
 def identifier_rules_version() -> str:
+    return "version"
+
+
+def identity_rules_version() -> str:
     return "version"
 
 

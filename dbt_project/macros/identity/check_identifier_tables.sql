@@ -7,6 +7,7 @@
     {%- endif -%}
     {%- set seen = [] -%}
     {%- for table in var('identifier_tables') -%}
+        {%- set entry = 'identifier_tables: entry ' ~ loop.index ~ ': ' -%}
         {%- set told = [] -%}
         {%- if table is not mapping -%}
             {%- do told.append('an entry is {model: …, key: …, columns: […]}.') -%}
@@ -29,9 +30,7 @@
             {%- do told.extend(table_column_problems(table.get('columns'))) -%}
         {%- endif -%}
         {%- for problem in told -%}
-            {%- do problems.append(
-                'identifier_tables: entry ' ~ loop.index ~ ': ' ~ problem
-            ) -%}
+            {%- do problems.append(entry ~ problem) -%}
         {%- endfor -%}
     {%- endfor -%}
     {{- return(problems) -}}
@@ -87,7 +86,7 @@
             {%- do types.append(identifier.get('type')) -%}
         {%- endfor -%}
     {%- endif -%}
-    {{- return(types) -}}
+    {{- return(types | unique | list) -}}
 {% endmacro %}
 
 

@@ -56,3 +56,21 @@
         ~ "'{{ identifier_rules_version() }}'{% endif %}"
     ) -}}
 {% endmacro %}
+
+
+{#- Under which rules the clusters were made, by all that counts; goes with a select from
+    int_identity_clusters. -#}
+{% macro clusters_version() %}
+    {{- return("coalesce(max(rules_version), 'none')") -}}
+{% endmacro %}
+
+
+{#- A pre-hook of tables that follow the clusters: when the rules have changed, clusters
+    may have fallen apart or gone, so all rows are made anew. -#}
+{% macro delete_rows_of_other_clusters() %}
+    {{- return(
+        "{% if is_incremental() %}delete from {{ this }} where rules_version <> "
+        ~ "(select {{ clusters_version() }} from {{ ref('int_identity_clusters') }})"
+        ~ "{% endif %}"
+    ) -}}
+{% endmacro %}

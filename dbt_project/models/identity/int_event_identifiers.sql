@@ -11,8 +11,8 @@
 with
 
 {% if is_incremental() %}
-    -- Each event has one row that names itself the strongest. What was taken by other rules
-    -- is new again.
+    -- Each event has one row that names itself the strongest. What was taken by other
+    -- rules is new again.
     taken as (
 
         select
@@ -27,8 +27,8 @@ with
 
 {% endif %}
 {% for feed in feeds %}
-    -- One column per place where an identifier may stand, the strongest first. Of events,
-    -- new is what is not here yet, not what is later than the last: they may land days late.
+    -- One column per place where an identifier may stand, the strongest first. New is
+    -- what is not here yet, not what is later than the last: events may land days late.
     {{ feed.name }}_found as (
 
         select

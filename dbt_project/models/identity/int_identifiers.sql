@@ -88,7 +88,7 @@ first_seen as (
 
     ),
 
-    -- An event that came late changes the age, most others the last sight, some nothing.
+    -- A late event changes the age, most others the last sight, and some nothing.
     changed as (
 
         select
@@ -103,9 +103,11 @@ first_seen as (
                 when known_last_seen_at > last_seen_at then known_last_seen_at
                 else last_seen_at
             end as last_seen_at,
-            case when is_older then first_message_id else known_first_message_id end
-                as first_message_id,
-            case when is_older then batch_id else known_age_batch_id end as age_batch_id
+            case
+                when is_older then first_message_id else known_first_message_id
+            end as first_message_id,
+            case when is_older then batch_id else known_age_batch_id end
+                as age_batch_id
         from compared
         where is_older or last_seen_at > known_last_seen_at
 

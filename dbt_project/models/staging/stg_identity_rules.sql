@@ -39,7 +39,8 @@ keyed as (
         *,
         substr(
             md5(
-                md5(least(left_name, right_name)) || md5(greatest(left_name, right_name))
+                md5(least(left_name, right_name))
+                || md5(greatest(left_name, right_name))
             ),
             1,
             16

@@ -1,0 +1,326 @@
+"""Where identifiers are found, which of them count, and how mistakes are told."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from tests.dbt.conftest import PROJECT_DIR, Project, Row, event_row, invoke_dbt
+
+RUN = ("run", "--select", "+int_event_identifiers", "int_identifiers")
+START = datetime(1970, 1, 1, tzinfo=UTC)
+IDENTIFIERS: list[Row] = [
+    {"type": "user_id", "paths": ["user_id"], "blocked": ["Shop-Assistant"]},
+    {
+        "type": "email",
+        "paths": ["traits.email", "properties.email"],
+        "lower": True,
+        "blocked_pattern": "^test@",
+    },
+    {"type": "phone", "external_id": True},
+    {
+        "type": "ios_id",
+        "paths": ["context.device.id"],
+        "when": {
+            "context.device.type": "iOS",
+            "context.device.adTrackingEnabled": True,
+        },
+    },
+    {"type": "customer_number"},
+    {"type": "anonymous_id", "paths": ["anonymous_id"]},
+]
+TABLES: list[Row] = [
+    {
+        "source": ["crm", "people"],
+        "key": "person",
+        "seen_at": "changed_at",
+        "columns": [
+            {"type": "customer_number", "column": "person"},
+            {"type": "email", "column": "work_email"},
+            {"type": "email", "column": "home_email"},
+        ],
+    }
+]
+SOURCE = {
+    "sources": [
+        {"name": "crm", "schema": "crm", "tables": [{"name": "people"}]},
+    ]
+}
+
+
+def project_with_rules(
+    directory: Path, make_project: Callable[[], Project], **rules: Any
+) -> Project:
+    """A copy of the dbt project with other vars and a table of people beside it."""
+    project = make_project()
+    project.project_dir = directory / "dbt_project"
+    ignored = shutil.ignore_patterns("logs", "target", "*.duckdb")
+    shutil.copytree(PROJECT_DIR, project.project_dir, ignore=ignored)
+    file = project.project_dir / "dbt_project.yml"
+    config = yaml.safe_load(file.read_text())
+    config["vars"] |= rules
+    file.write_text(yaml.safe_dump(config))
+    (project.project_dir / "models" / "crm.yml").write_text(yaml.safe_dump(SOURCE))
+    with duckdb.connect(project.data_dir / "warehouse.duckdb") as connection:
+        connection.execute("create schema crm")
+        connection.execute(
+            "create table crm.people "
+            "(person bigint, work_email text, home_email text, changed_at timestamptz)"
+        )
+    return project
+
+
+def device(identifier: str, **overrides: Any) -> dict[str, Any]:
+    """The context of a phone that may be told apart."""
+    return {
+        "device": {"id": identifier, "type": "ios", "adTrackingEnabled": True}
+        | overrides
+    }
+
+
+def external(identifier: Any, **overrides: Any) -> dict[str, Any]:
+    """One element of context.externalIds."""
+    element = {"id": identifier, "type": "phone", "collection": "users"}
+    return element | {"encoding": "none"} | overrides
+
+
+def context_of(*elements: Any) -> dict[str, Any]:
+    """A context with these externalIds."""
+    return {"externalIds": list(elements)}
+
+
+EVENTS: dict[str, tuple[Row, set[tuple[str, str]]]] = {
+    "a blocked value of one type is fine in another": (
+        {"user_id": "SHOP-assistant", "anonymous_id": "shop-assistant"},
+        {("anonymous_id", "shop-assistant")},
+    ),
+    "a pattern holds for its type": (
+        {"traits": {"email": "Test@example.com"}, "anonymous_id": "test@example.com"},
+        {("anonymous_id", "test@example.com")},
+    ),
+    "blocked everywhere, however it is written": (
+        {"user_id": "NaN", "anonymous_id": "Anonymous"},
+        set(),
+    ),
+    "the device counts where the conditions hold": (
+        {"context": device("phone-1", type="IOS"), "anonymous_id": None},
+        {("ios_id", "phone-1")},
+    ),
+    "one condition fails": (
+        {"context": device("phone-2", type="android"), "anonymous_id": None},
+        set(),
+    ),
+    "the other condition fails": (
+        {"context": device("phone-3", adTrackingEnabled=False), "anonymous_id": None},
+        set(),
+    ),
+    "a condition finds nothing": (
+        {"context": {"device": {"id": "phone-4"}}, "anonymous_id": None},
+        set(),
+    ),
+    "an external id among others": (
+        {
+            "context": context_of(
+                external("wrong", type="fax"),
+                external("wrong", collection="accounts"),
+                external("wrong", encoding="sha256"),
+                "wrong",
+                external(None),
+                external(" 0123 "),
+                external("second"),
+            ),
+            "anonymous_id": None,
+        },
+        {("phone", "0123")},
+    ),
+    "external ids that are no list": (
+        {"context": {"externalIds": {"id": "wrong"}}, "anonymous_id": None},
+        set(),
+    ),
+    "no external ids": ({"context": context_of(), "anonymous_id": None}, set()),
+}
+
+
+@pytest.fixture(scope="module")
+def project(
+    make_project: Callable[[], Project], tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """Events of every kind above, and two builds over a table that grows between."""
+    project = project_with_rules(
+        tmp_path_factory.mktemp("rules"),
+        make_project,
+        identifiers=IDENTIFIERS,
+        identifier_tables=TABLES,
+    )
+    rows = [
+        event_row(message_id=name, minute=minute) | {"context": None} | event
+        for minute, (name, (event, _)) in enumerate(EVENTS.items())
+    ]
+    project.land([event_row(**row) for row in rows], segment="all")
+    insert(project, (1, "Ann@Work.example", "ann@home.example", "2026-11-01 12:00:00Z"))
+    insert(
+        project,
+        (2, None, "-1", None),
+        (3, "ben@work.example", "BEN@work.example", None),
+    )
+    insert(project, (None, "lost@work.example", None, None))
+    project.dbt(*RUN)
+    with duckdb.connect(project.data_dir / "warehouse.duckdb") as connection:
+        connection.execute(
+            "update crm.people set work_email = 'ann@new.example' where person = 1"
+        )
+    insert(project, (4, "cleo@work.example", None, "2026-11-02 12:00:00Z"))
+    project.dbt(*RUN)
+    return project
+
+
+def insert(project: Project, *people: tuple[Any, ...]) -> None:
+    """Add rows to the table of people."""
+    with duckdb.connect(project.data_dir / "warehouse.duckdb") as connection:
+        connection.executemany("insert into crm.people values (?, ?, ?, ?)", people)
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_event_identifies_by_the_rules(project: Project, name: str) -> None:
+    found = project.query(f"""
+        select identifier_type, identifier_value
+        from identity.int_event_identifiers
+        where message_id = '{name}'
+    """)  # noqa: S608 - names from above
+    assert set(found) == EVENTS[name][1]
+    assert len(found) == len(EVENTS[name][1])
+
+
+def test_a_row_of_a_table_counts_like_an_event(project: Project) -> None:
+    found = project.query("""
+        select
+            split_part(message_id, ':', 1) as person,
+            received_at,
+            batch_id > first_batch_id as is_later,
+            list(
+                (identifier_type, identifier_value) order by priority, identifier_value
+            )
+        from identity.int_event_identifiers
+        cross join (
+            select min(batch_id) as first_batch_id from identity.int_event_identifiers
+        )
+        where source_id = 'table:crm.people'
+        group by all
+        order by all
+    """)
+    noon = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    number, email = "customer_number", "email"
+    assert found == [
+        (
+            "1",
+            noon,
+            False,
+            [
+                (email, "ann@home.example"),
+                (email, "ann@work.example"),
+                (number, "1"),
+            ],
+        ),
+        (
+            "1",
+            noon,
+            True,
+            [
+                (email, "ann@home.example"),
+                (email, "ann@new.example"),
+                (number, "1"),
+            ],
+        ),
+        ("2", START, False, [(number, "2")]),
+        ("3", START, False, [(email, "ben@work.example"), (number, "3")]),
+        (
+            "4",
+            datetime(2026, 11, 2, 12, tzinfo=UTC),
+            True,
+            [
+                (email, "cleo@work.example"),
+                (number, "4"),
+            ],
+        ),
+    ]
+
+
+def test_an_identifier_is_as_old_as_its_first_sight(project: Project) -> None:
+    assert project.query("""
+        select
+            first_seen_at,
+            last_seen_at,
+            age_batch_id = batch_id
+        from identity.int_identifiers
+        where identifier_value in ('ann@home.example', 'ann@new.example')
+        group by all
+    """) == [(datetime(2026, 11, 1, 12, tzinfo=UTC),) * 2 + (True,)]
+
+
+MISTAKES = """
+identifiers:
+  - {type: User, paths: [user_id]}
+  - {type: email, paths: [traits.email], limits: 5, limit_window: hourly}
+  - {type: email, paths: traits.email, limit: 0, lower: 1, external_id: maybe}
+  - {type: phone}
+  - {type: fax, paths: [traits, contact.fax, traits..fax], limit_window: weekly}
+  - {type: code, paths: [user_id], when: yes, blocked: x, blocked_pattern: [x]}
+  - {type: badge, paths: [user_id], when: {device.type: ios}, limit: true}
+  - user_id
+blocked_identifiers: "null"
+blocked_identifier_pattern: 7
+maximum_identifiers: 0
+identifier_tables:
+  - {model: people, source: [crm, a], key: id, columns: [{type: email, column: e}]}
+  - {source: crm.people, columns: []}
+  - {model: people, key: a b, seen_at: 1, since: 2, columns: [{type: name, column: n}]}
+  - people
+"""
+
+
+def test_mistakes_are_told_together(make_project: Callable[[], Project]) -> None:
+    make_project()
+    result = invoke_dbt("parse", "--vars", MISTAKES)
+    told = str(result.exception)
+    for part in (
+        "identifiers: entry 1 (User): `type` is a name",
+        "identifiers: entry 2 (email): unknown key 'limits'. Keys: type, paths, when,",
+        "identifiers: entry 2 (email): `limit_window` is one of ever, daily, weekly,",
+        "identifiers: entry 3 (email): this type stands twice",
+        "identifiers: entry 3 (email): `paths` is a list",
+        "identifiers: entry 3 (email): `limit` is a whole number",
+        "identifiers: entry 3 (email): `lower` is true or false",
+        "identifiers: entry 3 (email): `external_id` is true or false",
+        "identifiers: entry 4 (phone): `paths` is a list",
+        "identifiers: entry 5 (fax): 'traits' is no place in an event",
+        "identifiers: entry 5 (fax): 'contact.fax' is no place in an event",
+        "identifiers: entry 5 (fax): 'traits..fax' is no place in an event",
+        "identifiers: entry 5 (fax): `limit_window` goes with a `limit`",
+        "identifiers: entry 6 (code): `when` names what an event must hold",
+        "identifiers: entry 6 (code): `blocked` is a list",
+        "identifiers: entry 6 (code): `blocked_pattern` is a regular expression",
+        "identifiers: entry 7 (badge): 'device.type' is no place in an event",
+        "identifiers: entry 7 (badge): `limit` is a whole number",
+        "identifiers: entry 8 (user_id): an entry is {type",
+        "blocked_identifiers: this is a list",
+        "blocked_identifier_pattern: this is a regular expression",
+        "maximum_identifiers: this is a whole number",
+        "identifier_tables: entry 1: a table is named by",
+        "identifier_tables: entry 2: a table is named by",
+        "identifier_tables: entry 2: `key` is the column",
+        "identifier_tables: entry 2: `columns` says which columns",
+        "identifier_tables: entry 3: this table stands twice",
+        "identifier_tables: entry 3: `key` is the column",
+        "identifier_tables: entry 3: `seen_at` is the column",
+        "identifier_tables: entry 3: unknown key 'since'. Keys: model, source, key,",
+        "identifier_tables: entry 3: unknown type 'name'. Types of `identifiers`:",
+        "identifier_tables: entry 4: an entry is {model",
+    ):
+        assert part in told
