@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 
 Identifier = tuple[str, str]
+Node = TypeVar("Node", int, str)
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,13 @@ def resolve(
     return result
 
 
-class UnionFind:
+class UnionFind(Generic[Node]):
     """Connected components without limits, for graphs too large for `resolve`."""
 
     def __init__(self) -> None:
-        self._parents: dict[str, str] = {}
+        self._parents: dict[Node, Node] = {}
 
-    def find(self, node: str) -> str:
+    def find(self, node: Node) -> Node:
         """The node that stands for the component of `node`."""
         self._parents.setdefault(node, node)
         while self._parents[node] != node:
@@ -100,13 +102,13 @@ class UnionFind:
             node = self._parents[node]
         return node
 
-    def join(self, left: str, right: str) -> None:
+    def join(self, left: Node, right: Node) -> None:
         """Make one component of two."""
         self._parents[self.find(left)] = self.find(right)
 
-    def components(self) -> set[frozenset[str]]:
+    def components(self) -> set[frozenset[Node]]:
         """All components."""
-        members: dict[str, set[str]] = {}
+        members: dict[Node, set[Node]] = {}
         for node in self._parents:
             members.setdefault(self.find(node), set()).add(node)
         return {frozenset(component) for component in members.values()}
@@ -129,3 +131,53 @@ def _breaks_a_limit(left: _Cluster, right: _Cluster, limits: Mapping[str, int]) 
         return False
     counts = Counter(name for name, _ in left.members + right.members)
     return any(counts[name] > limit for name, limit in limits.items())
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Numbered nodes, edges by their order, and what may become one cluster.
+
+    A limit is a pair (key, value) that a node counts toward; joins hold whatever the
+    limits, and nodes joined so count as one.
+    """
+
+    edges: tuple[tuple[int, int], ...]
+    limits: Mapping[int, frozenset[tuple[str, int]]] = field(default_factory=dict)
+    joins: tuple[tuple[int, int], ...] = ()
+    maximum_nodes: int | None = None
+
+
+def clusters_of(graph: Graph) -> dict[int, tuple[int, bool]]:
+    """Each node's cluster (its smallest node), and whether an edge of it was dropped."""
+    units = UnionFind[int]()
+    for left, right in graph.joins:
+        units.join(left, right)
+    clusters: dict[int, set[int]] = {}
+    ends = [node for edge in graph.joins + graph.edges for node in edge]
+    for node in ends:
+        clusters.setdefault(units.find(node), set()).add(node)
+    cluster_of = {node: clusters[units.find(node)] for node in ends}
+    contested: set[int] = set()
+    for left, right in graph.edges:
+        joined = cluster_of[left] | cluster_of[right]
+        if cluster_of[left] is cluster_of[right]:
+            continue
+        if _is_too_large(joined, units, graph):
+            contested |= {left, right}
+            continue
+        for node in joined:
+            cluster_of[node] = joined
+    return {
+        node: (min(cluster), node in contested) for node, cluster in cluster_of.items()
+    }
+
+
+def _is_too_large(nodes: set[int], units: UnionFind[int], graph: Graph) -> bool:
+    held: dict[tuple[str, int], set[int]] = {}
+    for node in nodes:
+        for limit in graph.limits.get(node, ()):
+            held.setdefault(limit, set()).add(units.find(node))
+    if any(len(found) > value for (_, value), found in held.items()):
+        return True
+    size = len({units.find(node) for node in nodes})
+    return graph.maximum_nodes is not None and size > graph.maximum_nodes

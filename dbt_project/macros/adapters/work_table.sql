@@ -1,15 +1,47 @@
 {#- Makes a table that lives while one model is being built, from a select, and returns
     its relation. `name` is unique within the model; made again, it is replaced. -#}
 {% macro create_work_table(name, sql) %}
-    {{- return(adapter.dispatch('create_work_table')(name, sql)) -}}
+    {%- do run_query(create_work_table_statement(name, sql)) -%}
+    {{- return(work_table(name)) -}}
 {% endmacro %}
 
-{% macro duckdb__create_work_table(name, sql) %}
-    {%- set relation = api.Relation.create(
+
+{#- The relation of a work table, made or not. -#}
+{% macro work_table(name) %}
+    {{- return(adapter.dispatch('work_table')(name)) -}}
+{% endmacro %}
+
+{% macro duckdb__work_table(name) %}
+    {{- return(api.Relation.create(
         identifier=this.identifier ~ '__' ~ name, type='table'
-    ) -%}
-    {%- do run_query('create or replace temp table ' ~ relation ~ ' as ' ~ sql) -%}
-    {{- return(relation) -}}
+    )) -}}
+{% endmacro %}
+
+
+{#- The statement that makes a work table. -#}
+{% macro create_work_table_statement(name, sql) %}
+    {{- return(adapter.dispatch('create_work_table_statement')(name, sql)) -}}
+{% endmacro %}
+
+{% macro duckdb__create_work_table_statement(name, sql) %}
+    {{- return('create or replace temp table ' ~ work_table(name) ~ ' as ' ~ sql) -}}
+{% endmacro %}
+
+
+{#- Runs statements one after the other; their results are nobody's business. -#}
+{% macro run_statements(statements) %}
+    {{- return(adapter.dispatch('run_statements')(statements)) -}}
+{% endmacro %}
+
+{% macro default__run_statements(statements) %}
+    {%- for sql in statements -%}
+        {%- do run_query(sql) -%}
+    {%- endfor -%}
+{% endmacro %}
+
+{#- At once: on small tables, dbt costs more than the statement. -#}
+{% macro duckdb__run_statements(statements) %}
+    {%- do run_query(statements | join(';\n')) -%}
 {% endmacro %}
 
 

@@ -34,19 +34,131 @@
     dbt finds a model that is named in a config only when the file says so too:
     `-- depends_on: {{ ref('...') }}`. -#}
 {% materialization clusters, default %}
-    {%- set limits = config.get('limits') or {} -%}
     {{ run_hooks(pre_hooks) }}
 
-    {% set edges = create_work_table('edges', sql) %}
-    {% set connected = contract_edges(edges) %}
-    {% if limits %}
-        {% set rows = limited_clusters(edges, connected, limits) %}
+    {% set settings = clusters_settings(sql) %}
+    {% set former = former_clusters(settings) %}
+    {% if former.is_current %}
+        {% set target = this.incorporate(type='table') %}
+        {% set rows = rows_of_touched_clusters(target, former, settings) %}
+        {#- Both in the transaction that the first begins. -#}
+        {% call statement('main') -%}
+            delete from {{ target }}
+            where node_id in (select node_id from {{ rows }})
+        {%- endcall %}
+        {% do run_query(
+            'insert into ' ~ target ~ ' (node_id, cluster_id, is_contested, '
+            ~ 'is_undecided, batch_id, rules_version) select node_id, cluster_id, '
+            ~ 'is_contested, is_undecided, batch_id, rules_version from ' ~ rows
+        ) %}
+        {% do adapter.commit() %}
     {% else %}
-        {% set rows = 'select node_id, cluster_id from ' ~ connected %}
+        {% set target = replace_table(rows_of_all_clusters(former, settings)) %}
     {% endif %}
-    {% set target = replace_table(rows) %}
     {% do drop_work_tables() %}
 
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
+
+
+{#- What the model's config says, in one place, and what follows from it. -#}
+{% macro clusters_settings(sql) %}
+    {%- set columns = get_columns_in_query(sql) -%}
+    {%- set settings = {
+        'edges': '(' ~ sql ~ ')',
+        'has_batches': 'batch_id' in columns,
+        'order': (config.get('edge_order') or []) + ['left_id', 'right_id'],
+        'limits': ref(config.get('limits')) if config.get('limits') else none,
+        'joins': ref(config.get('joins')) if config.get('joins') else none,
+        'maximum_nodes': config.get('maximum_nodes'),
+        'maximum_rounds': config.get('maximum_rounds', 2000),
+    } -%}
+    {%- if not settings.has_batches -%}
+        {#- All edges are looked at, more than once: the select runs only once. -#}
+        {%- do settings.update({'edges': create_work_table('edges', sql)}) -%}
+    {%- endif -%}
+    {%- do settings.update(units_of_joins(settings)) -%}
+    {%- do settings.update({'rules_version': clusters_rules_version(settings)}) -%}
+    {{- return(settings) -}}
+{% endmacro %}
+
+
+{#- `units` (node_id, unit_id): the nodes that joins by rule make one. -#}
+{% macro units_of_joins(settings) %}
+    {%- if not settings.joins or count_rows(settings.joins) == 0 -%}
+        {{- return({'units': none, 'has_joins': false}) -}}
+    {%- endif -%}
+    {%- set components = contract_edges(settings.joins) -%}
+    {{- return({
+        'units': create_work_table('units',
+            'select node_id, cluster_id as unit_id from ' ~ components
+        ),
+        'has_joins': true,
+    }) -}}
+{% endmacro %}
+
+
+{#- Short, because every row of the table carries it. -#}
+{% macro clusters_rules_version(settings) %}
+    {%- set rules = [
+        config.get('rules'), settings.order, settings.maximum_nodes,
+        settings.limits | string, settings.joins | string,
+    ] -%}
+    {%- if settings.joins -%}
+        {%- do rules.append(content_hash(
+            settings.joins, ['left_id', 'right_id'], '1 = 1'
+        )) -%}
+    {%- endif -%}
+    {%- if settings.limits -%}
+        {%- do rules.append(content_hash(
+            settings.limits, ['node_id', 'limit_key', 'limit_value'],
+            'batch_id is null'
+        )) -%}
+    {%- endif -%}
+    {{- return(local_md5(tojson(rules))[:12]) -}}
+{% endmacro %}
+
+
+{#- The same for the same rows in any order. -#}
+{% macro content_hash(relation, columns, condition) %}
+    {%- set texts = [] -%}
+    {%- for column in columns -%}
+        {%- do texts.append('cast(' ~ column ~ ' as ' ~ dbt.type_string() ~ ')') -%}
+    {%- endfor -%}
+    {%- set hashes = run_query(
+        'select count(*) as row_count, sum(cast('
+        ~ bigint_hash(texts | join(" || ':' || ")) ~ ' as decimal(38, 0))) as hash_sum '
+        ~ 'from ' ~ relation ~ ' where ' ~ condition
+    ) -%}
+    {{- return(hashes.rows[0].values() | map('string') | list) -}}
+{% endmacro %}
+
+
+{#- What is known of the table as it stands: its greatest batch, and whether it can be
+    gone on from. -#}
+{% macro former_clusters(settings) %}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- set known = namespace(batch_id=0, is_current=false) -%}
+    {%- if existing is not none and existing.type == 'table' -%}
+        {%- set names = [] -%}
+        {%- for column in adapter.get_columns_in_relation(existing) -%}
+            {%- do names.append(column.name | lower) -%}
+        {%- endfor -%}
+        {%- if 'batch_id' in names and 'rules_version' in names -%}
+            {%- set stored = run_query(
+                'select coalesce(max(batch_id), 0) as batch_id, '
+                ~ 'min(rules_version) as least_version, '
+                ~ 'max(rules_version) as greatest_version from ' ~ existing
+            ).rows[0].values() -%}
+            {%- set known.batch_id = stored[0] | int -%}
+            {%- set known.is_current = (
+                settings.has_batches
+                and not should_full_refresh()
+                and stored[1] == settings.rules_version
+                and stored[2] == settings.rules_version
+            ) -%}
+        {%- endif -%}
+    {%- endif -%}
+    {{- return(known) -}}
+{% endmacro %}

@@ -1,0 +1,321 @@
+{#- Takes edge after edge in their order, as far as the limits allow, in a few rounds.
+
+    `members` (node_id, start_id) are the nodes and what they are part of at the start:
+    themselves, or a cluster that stands. `edges` (edge_no, left_id, right_id) are edges
+    between them, by their order. Returns `nodes`, a work table (node_id, cluster_id) of
+    all members, and `undecided`, a work table (left_id, right_id) of the pairs of
+    clusters, smaller first, that have an edge which was not decided.
+
+    In a round, every cluster looks at its earliest edge. The two that have the same one
+    join now, whatever happens elsewhere, and so does every cluster whose earliest edge
+    leads to them (its hook), directly or over others, as long as two things hold: no edge
+    that leaves this tree is earlier, and what the tree holds so far, one hook after the
+    other, breaks no limit. Then every edge goes whose two clusters
+    together would break one: they can only grow, so it would be dropped whenever its
+    turn came. So the rounds give what taking one edge after the other gives. -#}
+{% macro decide_edges(members, edges, settings) %}
+    {%- set counts = counts_of_starts(members, settings) -%}
+    {%- set merged = create_work_table('merged',
+        'select start_id as node_id, start_id as cluster_id from ' ~ members
+        ~ ' where 1 = 0'
+    ) -%}
+    {%- set moved -%}
+        (
+            select
+                edges.edge_no,
+                at_left.start_id as left_id,
+                at_right.start_id as right_id,
+                1 as is_moved
+            from {{ edges }} as edges
+            inner join {{ members }} as at_left on edges.left_id = at_left.node_id
+            inner join {{ members }} as at_right on edges.right_id = at_right.node_id
+        )
+    {%- endset -%}
+    {%- set state = namespace(
+        open=create_work_table('open_0', edges_within_limits(moved, counts)),
+        left=0, rounds=0, at_once=1,
+    ) -%}
+    {%- set state.left = count_rows(state.open) -%}
+    {#- As many rounds at once as were needed so far: a round on nothing costs little,
+        a question for what is left costs as much as a round. -#}
+    {%- for batch in range(settings.maximum_rounds)
+        if state.left and state.rounds < settings.maximum_rounds -%}
+        {%- set statements = [] -%}
+        {%- for round in range(state.at_once) -%}
+            {%- do statements.extend(round_of_edges(state.rounds + round)) -%}
+        {%- endfor -%}
+        {%- do run_statements(statements) -%}
+        {%- set state.rounds = state.rounds + state.at_once -%}
+        {%- set state.at_once = [
+            state.rounds, 16, settings.maximum_rounds - state.rounds
+        ] | min -%}
+        {%- set state.left = count_rows(work_table('open_' ~ state.rounds % 2)) -%}
+    {%- endfor -%}
+    {{- return(decided_nodes(members, merged, state)) -}}
+{% endmacro %}
+
+
+{#- The statements of one round. Tables have two names in turn: none can be replaced
+    while it is read. -#}
+{% macro round_of_edges(round) %}
+    {%- set open = work_table('open_' ~ round % 2) -%}
+    {%- set counts = work_table('counts_' ~ round % 2) -%}
+    {%- set next_counts = work_table('counts_' ~ (round + 1) % 2) -%}
+    {%- set moved -%}
+        (
+            select
+                edges.edge_no,
+                coalesce(at_left.tree_id, edges.left_id) as left_id,
+                coalesce(at_right.tree_id, edges.right_id) as right_id,
+                case
+                    when at_left.tree_id is null and at_right.tree_id is null then 0
+                    else 1
+                end as is_moved
+            from {{ open }} as edges
+            left join {{ work_table('taken') }} as at_left
+                on edges.left_id = at_left.node_id
+            left join {{ work_table('taken') }} as at_right
+                on edges.right_id = at_right.node_id
+        )
+    {%- endset -%}
+    {{- return([
+        create_work_table_statement('taken', taken_hooks_within_limits(open, counts)),
+        'insert into ' ~ work_table('merged') ~ ' select node_id, tree_id from '
+        ~ work_table('taken') ~ ' where node_id <> tree_id',
+        create_work_table_statement(
+            'counts_' ~ (round + 1) % 2, counts_after_hooks(open, counts)
+        ),
+        create_work_table_statement(
+            'open_' ~ (round + 1) % 2, edges_within_limits(moved, next_counts)
+        ),
+    ]) -}}
+{% endmacro %}
+
+
+{#- What joins in this round (node_id, tree_id): the first two of each tree, and the
+    hooks on them that come before any edge that leaves the tree and before the first
+    one that would break a limit. -#}
+{% macro taken_hooks_within_limits(open, counts) %}
+    {%- set sql -%}
+        with
+
+        sides as (
+
+            select edge_no, left_id as node_id, right_id as neighbour_id
+            from {{ open }}
+            union all
+            select edge_no, right_id as node_id, left_id as neighbour_id
+            from {{ open }}
+
+        ),
+
+        hooks as (
+
+            select
+                node_id,
+                min(edge_no) as edge_no,
+                min_by(neighbour_id, edge_no) as neighbour_id
+            from sides
+            group by node_id
+
+        ),
+
+        -- Of the two that have the same earliest edge, the smaller is the root.
+        pointers as (
+
+            select
+                hooks.node_id,
+                hooks.edge_no,
+                case
+                    when
+                        hooks.edge_no = neighbours.edge_no
+                        and hooks.node_id < hooks.neighbour_id
+                        then hooks.node_id
+                    else hooks.neighbour_id
+                end as tree_id
+            from hooks
+            inner join hooks as neighbours
+                on hooks.neighbour_id = neighbours.node_id
+
+        ),
+
+        followed as (
+
+            select
+                pointers.node_id,
+                pointers.edge_no,
+                there.tree_id
+            from pointers
+            inner join pointers as there
+                on pointers.tree_id = there.node_id
+
+        ),
+
+        -- A hook too far from its root for two steps waits for a later round.
+        trees as (
+
+            select
+                followed.node_id,
+                case
+                    when followed.node_id = there.tree_id then 0
+                    else followed.edge_no
+                end as edge_no,
+                there.tree_id
+            from followed
+            inner join followed as there
+                on followed.tree_id = there.node_id
+            inner join pointers as roots
+                on
+                    there.tree_id = roots.node_id
+                    and roots.node_id = roots.tree_id
+
+        ),
+
+        reached as (
+
+            select
+                edges.edge_no,
+                coalesce(at_left.tree_id, edges.left_id) as left_tree,
+                coalesce(at_right.tree_id, edges.right_id) as right_tree
+            from {{ open }} as edges
+            left join trees as at_left on edges.left_id = at_left.node_id
+            left join trees as at_right on edges.right_id = at_right.node_id
+
+        ),
+
+        stops as (
+
+            select tree_id, min(edge_no) as edge_no
+            from (
+                select left_tree as tree_id, edge_no
+                from reached
+                where left_tree <> right_tree
+                union all
+                select right_tree as tree_id, edge_no
+                from reached
+                where left_tree <> right_tree
+                union all
+                select tree_id, edge_no
+                from (
+                    select
+                        trees.tree_id,
+                        trees.edge_no,
+                        counts.limit_value,
+                        sum(counts.unit_count) over (
+                            partition by trees.tree_id, counts.limit_number
+                            order by trees.edge_no
+                            rows between unbounded preceding and current row
+                        ) as unit_count
+                    from trees
+                    inner join {{ counts }} as counts
+                        on trees.node_id = counts.cluster_id
+                ) as held
+                where unit_count > limit_value
+            ) as barriers
+            group by tree_id
+
+        )
+
+        select trees.node_id, trees.tree_id
+        from trees
+        left join stops on trees.tree_id = stops.tree_id
+        where stops.edge_no is null or trees.edge_no < stops.edge_no
+    {%- endset -%}
+    {{- return(sql) -}}
+{% endmacro %}
+
+
+{#- The counts of clusters that have open edges, after this round's hooks. -#}
+{% macro counts_after_hooks(open, counts) %}
+    {%- set sql -%}
+        select
+            coalesce(taken.tree_id, counts.cluster_id) as cluster_id,
+            counts.limit_number,
+            min(counts.limit_value) as limit_value,
+            cast(sum(counts.unit_count) as bigint) as unit_count
+        from {{ counts }} as counts
+        left join {{ work_table('taken') }} as taken
+            on counts.cluster_id = taken.node_id
+        where counts.cluster_id in (
+            select left_id from {{ open }} union all select right_id from {{ open }}
+        )
+        group by coalesce(taken.tree_id, counts.cluster_id), counts.limit_number
+    {%- endset -%}
+    {{- return(sql) -}}
+{% endmacro %}
+
+
+{#- The earliest edge of each pair of clusters, unless both together break a limit. Only
+    edges at a cluster that has grown are looked at. -#}
+{% macro edges_within_limits(moved, counts) %}
+    {%- set sql -%}
+        with
+
+        pairs as (
+
+            select
+                least(left_id, right_id) as left_id,
+                greatest(left_id, right_id) as right_id,
+                min(edge_no) as edge_no,
+                max(is_moved) as is_moved
+            from {{ moved }} as moved
+            where left_id <> right_id
+            group by least(left_id, right_id), greatest(left_id, right_id)
+
+        ),
+
+        broken as (
+
+            select distinct pairs.edge_no
+            from pairs
+            inner join {{ counts }} as at_left
+                on pairs.left_id = at_left.cluster_id
+            inner join {{ counts }} as at_right
+                on
+                    pairs.right_id = at_right.cluster_id
+                    and at_left.limit_number = at_right.limit_number
+            where
+                pairs.is_moved = 1
+                and at_left.unit_count + at_right.unit_count > at_left.limit_value
+
+        )
+
+        select pairs.edge_no, pairs.left_id, pairs.right_id
+        from pairs
+        left join broken on pairs.edge_no = broken.edge_no
+        where broken.edge_no is null
+    {%- endset -%}
+    {{- return(sql) -}}
+{% endmacro %}
+
+
+{% macro decided_nodes(members, merged, state) %}
+    {%- set pointers = follow_to_end(merged, 'merged') -%}
+    {%- set placed = create_work_table('placed',
+        'select members.node_id, '
+        ~ 'coalesce(pointers.cluster_id, members.start_id) as place_id from ' ~ members
+        ~ ' as members left join ' ~ pointers ~ ' as pointers '
+        ~ 'on members.start_id = pointers.node_id'
+    ) -%}
+    {%- set smallest = create_work_table('smallest',
+        'select place_id, min(node_id) as cluster_id from ' ~ placed
+        ~ ' group by place_id'
+    ) -%}
+    {%- set undecided -%}
+        select
+            least(at_left.cluster_id, at_right.cluster_id) as left_id,
+            greatest(at_left.cluster_id, at_right.cluster_id) as right_id
+        from {{ work_table('open_' ~ state.rounds % 2) }} as edges
+        inner join {{ smallest }} as at_left on edges.left_id = at_left.place_id
+        inner join {{ smallest }} as at_right on edges.right_id = at_right.place_id
+    {%- endset -%}
+    {{- return({
+        'nodes': create_work_table('decided',
+            'select placed.node_id, smallest.cluster_id from ' ~ placed
+            ~ ' as placed inner join ' ~ smallest ~ ' as smallest '
+            ~ 'on placed.place_id = smallest.place_id'
+        ),
+        'undecided': create_work_table('undecided', undecided),
+        'undecided_count': state.left,
+    }) -}}
+{% endmacro %}

@@ -1,0 +1,175 @@
+"""A dbt project with nothing in it but models materialized `clusters`.
+
+Edges, limits and joins are tables that a test fills. An edge is seen at a time, maybe
+again at an earlier one; builds come in between.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from tests.dbt.conftest import PROJECT_DIR, Project
+from tests.dbt.identity_reference import Graph
+
+LIMITED = """
+{{ config(
+    materialized='clusters', schema='graph', limits='limits', joins='joins',
+    edge_order=['seen_at', 'message_id'], rules=var('rules'),
+    maximum_nodes=var('maximum_nodes'), maximum_rounds=var('maximum_rounds'),
+) }}
+-- depends_on: {{ ref('limits') }}, {{ ref('joins') }}
+select left_id, right_id, seen_at, message_id, batch_id
+from {{ source('seed', 'edges') }}
+"""
+PLAIN = """
+{{ config(materialized='clusters', schema='graph') }}
+select left_id, right_id from {{ source('seed', 'edges') }}
+"""
+SOURCES = """
+sources:
+  - name: seed
+    tables: [{name: edges}, {name: limits}, {name: joins}]
+"""
+CONFIG = """
+name: kith
+version: 0.1.0
+config-version: 2
+profile: kith
+macro-paths: [macros]
+target-path: "{{ env_var('KITH_DATA_DIR') }}/dbt/target"
+flags: {warn_error_options: {silence: [ConfigTargetPathDeprecation]}}
+vars: {rules: first, maximum_nodes: null, maximum_rounds: 2000}
+"""
+SEED = """
+create schema seed;
+create table seed.edges (
+    left_id bigint, right_id bigint, seen_at bigint, message_id varchar, batch_id bigint
+);
+create table seed.limits (
+    node_id bigint, limit_key varchar, limit_value bigint, batch_id bigint
+);
+create table seed.joins (left_id bigint, right_id bigint);
+"""
+
+
+def write_clusters_project(directory: Path) -> Path:
+    """Write the project's files; its macros are this repository's."""
+    files = {
+        "dbt_project.yml": CONFIG,
+        "profiles.yml": (PROJECT_DIR / "profiles.yml").read_text(),
+        "models/sources.yml": SOURCES,
+        "models/limited.sql": LIMITED,
+        "models/plain.sql": PLAIN,
+    }
+    for name in ("limits", "joins"):
+        files[f"models/{name}.sql"] = (
+            "{{ config(materialized='view', schema='graph') }}\n"
+            f"select * from {{{{ source('seed', '{name}') }}}}"
+        )
+    (directory / "models").mkdir()
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    (directory / "macros").symlink_to(PROJECT_DIR / "macros")
+    return directory
+
+
+Edge = tuple[int, int]
+Order = tuple[int, str]
+Limits = frozenset[tuple[str, int]]
+
+
+@dataclass
+class Batch:
+    """What one build sees for the first time, or otherwise than before."""
+
+    edges: dict[Edge, Order] = field(default_factory=dict)
+    limits: dict[int, Limits] = field(default_factory=dict)
+
+
+@dataclass
+class ClustersProject:
+    """The project and the state of its seed tables."""
+
+    project: Project
+    joins: list[Edge] = field(default_factory=list)
+    splits: dict[int, Limits] = field(default_factory=dict)
+    edges: dict[Edge, tuple[Order, int]] = field(default_factory=dict)
+    limits: dict[int, tuple[Limits, int]] = field(default_factory=dict)
+    batch_id: int = 0
+
+    def add(self, batch: Batch) -> None:
+        """Take in a batch; of two sights of an edge the earlier one stays."""
+        self.batch_id += 10
+        for edge, order in batch.edges.items():
+            if edge not in self.edges or order < self.edges[edge][0]:
+                self.edges[edge] = order, self.batch_id
+        for node, limits in batch.limits.items():
+            self.limits[node] = limits, self.batch_id
+
+    def build(self, model: str = "limited", **variables: Any) -> None:
+        """Write the tables and run dbt."""
+        self._write_tables()
+        full = ["--full-refresh"] if variables.pop("full_refresh", False) else []
+        self.project.dbt(
+            "run", "--select", f"+{model}", *full, "--vars", json.dumps(variables)
+        )
+
+    def clusters(self, model: str = "limited") -> dict[int, tuple[int, bool, bool]]:
+        """Each node's cluster and flags, as built."""
+        rows = self.project.query(
+            f"select node_id, cluster_id, is_contested, is_undecided from graph.{model}"
+        )
+        assert len({row[0] for row in rows}) == len(rows)
+        return {row[0]: row[1:] for row in rows}
+
+    def batches(self) -> dict[int, int]:
+        """Each node's batch, as built."""
+        return dict(self.project.query("select node_id, batch_id from graph.limited"))
+
+    def graph(self, maximum_nodes: int | None = None) -> Graph:
+        """The graph as the reference takes it."""
+        ordered = sorted(self.edges, key=lambda edge: (*self.edges[edge][0], *edge))
+        limits = {
+            node: self.limits.get(node, (frozenset(), 0))[0]
+            | self.splits.get(node, frozenset())
+            for node in self.limits.keys() | self.splits.keys()
+        }
+        return Graph(tuple(ordered), limits, tuple(self.joins), maximum_nodes)
+
+    def _write_tables(self) -> None:
+        edges = [
+            (*edge, *order, batch_id) for edge, (order, batch_id) in self.edges.items()
+        ]
+        limits: list[tuple[Any, ...]] = [
+            (node, *limit, batch_id)
+            for node, (found, batch_id) in self.limits.items()
+            for limit in found
+        ]
+        limits += [
+            (node, *limit, None)
+            for node, found in self.splits.items()
+            for limit in found
+        ]
+        with duckdb.connect(self.project.data_dir / "warehouse.duckdb") as connection:
+            connection.execute("drop schema if exists seed cascade")
+            for statement in SEED.split(";"):
+                connection.execute(statement)
+            for name, rows in (
+                ("edges", edges),
+                ("limits", limits),
+                ("joins", self.joins),
+            ):
+                if rows:
+                    columns = [f"column{i}" for i in range(len(rows[0]))]
+                    table = pa.table(
+                        dict(zip(columns, zip(*rows, strict=True), strict=True))
+                    )
+                    connection.register("rows", table)
+                    connection.execute(f"insert into seed.{name} select * from rows")
+                    connection.unregister("rows")
