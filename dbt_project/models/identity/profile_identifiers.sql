@@ -1,3 +1,13 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='identifier_id',
+        on_schema_change='fail',
+        pre_hook=delete_rows_of_other_clusters(),
+    )
+}}
+
 with
 
 identifiers as (
@@ -12,35 +22,128 @@ clusters as (
 
 ),
 
--- An identifier that no edge touches is a profile of its own.
-members as (
+versions as (
 
-    select
-        identifiers.*,
-        coalesce(clusters.cluster_id, identifiers.identifier_id) as cluster_id
-    from identifiers
-    left join clusters
-        on identifiers.identifier_id = clusters.node_id
+    select {{ clusters_version() }} as rules_version
+    from clusters
 
 ),
 
-ranked as (
+{% if is_incremental() %}
+    seen as (
+
+        select coalesce(max(batch_id), 0) as batch_id
+        from {{ this }}
+
+    ),
+
+    changed as (
+
+        select
+            identifiers.identifier_id as node_id,
+            clusters.cluster_id
+        from identifiers
+        left join clusters
+            on identifiers.identifier_id = clusters.node_id
+        where identifiers.batch_id > (select batch_id from seen)
+
+    ),
+
+    -- A new member can give all the others another name.
+    touched as (
+
+        select cluster_id
+        from clusters
+        where batch_id > (select batch_id from seen)
+        union
+        select cluster_id
+        from changed
+        where cluster_id is not null
+
+    ),
+
+    nodes as (
+
+        select
+            node_id,
+            cluster_id,
+            batch_id
+        from clusters
+        where cluster_id in (select cluster_id from touched)
+        union all
+        select
+            node_id,
+            node_id as cluster_id,
+            cast(0 as bigint) as batch_id
+        from changed
+        where cluster_id is null
+
+    ),
+
+    members as (
+
+        select
+            identifiers.*,
+            nodes.cluster_id,
+            nodes.batch_id as cluster_batch_id
+        from identifiers
+        inner join nodes
+            on identifiers.identifier_id = nodes.node_id
+
+    ),
+{% else %}
+    -- An identifier that no edge touches is a profile of its own.
+    members as (
+
+        select
+            identifiers.*,
+            coalesce(clusters.cluster_id, identifiers.identifier_id) as cluster_id,
+            coalesce(clusters.batch_id, 0) as cluster_batch_id
+        from identifiers
+        left join clusters
+            on identifiers.identifier_id = clusters.node_id
+
+    ),
+{% endif %}
+
+ages as (
 
     select
         cluster_id,
-        {{ profile_id('identifier_type', 'identifier_value') }} as profile_id,
+        min(first_seen_at) as first_seen_at,
+        max(greatest(batch_id, cluster_batch_id)) as batch_id
+    from members
+    group by cluster_id
+
+),
+
+-- Several may be equally old: those of one event, or of one batch.
+oldest as (
+
+    select
+        members.cluster_id,
+        ages.batch_id,
+        {{ profile_id('members.identifier_type', 'members.identifier_value') }}
+            as profile_id,
         row_number() over (
-            partition by cluster_id
-            order by first_seen_at, first_message_id, priority, identifier_value
+            partition by members.cluster_id
+            order by
+                members.first_message_id,
+                members.priority,
+                members.identifier_value
         ) as place
     from members
+    inner join ages
+        on
+            members.cluster_id = ages.cluster_id
+            and members.first_seen_at = ages.first_seen_at
 
 ),
 
 -- A profile is called by its earliest identifier.
 profiles as (
 
-    select * from ranked
+    select * from oldest
     where place = 1
 
 )
@@ -52,9 +155,11 @@ select
     members.first_seen_at,
     members.last_seen_at,
     members.identifier_id,
-    members.batch_id
+    profiles.batch_id,
+    versions.rules_version
 from members
 inner join profiles
     on members.cluster_id = profiles.cluster_id
+cross join versions
 -- A profile is looked up by a value: sorted, few rows are read for it.
 order by members.identifier_value
