@@ -17,7 +17,7 @@ def _condition(*_: object, **__: object) -> str:
 
 
 has_planned_format = has_planned_pattern = has_planned_type = _condition
-is_audience_member = list_contains = _condition
+is_audience_member = is_older = list_contains = _condition
 is_blocked_account = is_personal = release_covers = _condition
 
 asked_version = common_type = common_value = enforcement_action = _expression
@@ -32,7 +32,7 @@ profile_id = property = trait = try_cast = _expression
 collected_texts = joined_texts = list_length = text_list = json_without = _expression
 parsed_timestamp = seconds_between = shifted = valid_json_object = _expression
 payload_id = payload_object = payload_text = _expression
-json_without_keys = paths_below = place_in_event = _expression
+json_without_keys = paths_below = place_in_event = batch_of_build = _expression
 
 
 def audience_names() -> str:
@@ -121,5 +121,13 @@ def timestamp_type() -> str:
     return "timestamp"
 
 
+def touched_nodes() -> str:
+    return "select 1 as node_id, 1 as cluster_id"
+
+
 def tracking_plan(events: list[object]) -> str:
     return "select 1 as planned"
+
+
+def work_table(name: str) -> str:
+    return name

@@ -8,15 +8,16 @@
     is oldest at each is a running minimum. Each round at least halves the number of
     trees that a component needs.
 
-    Returns a select (losing_id, surviving_id, edge_id). -#}
+    Nodes go by their age here, so that the oldest is a minimum. Returns a select
+    (losing_id, surviving_id, edge_id). -#}
 {% macro merge_history(edges) %}
     {%- set maximum_rounds = 64 -%}
     {%- set state = namespace(
         edges=create_work_table('open_0',
-            'select least(left_id, right_id) as left_cluster, '
-            ~ 'greatest(left_id, right_id) as right_cluster, min(edge_id) as edge_id '
-            ~ 'from ' ~ edges ~ ' where left_id <> right_id '
-            ~ 'group by least(left_id, right_id), greatest(left_id, right_id)'
+            'select least(left_age, right_age) as left_cluster, '
+            ~ 'greatest(left_age, right_age) as right_cluster, min(edge_id) as edge_id '
+            ~ 'from ' ~ edges ~ ' where left_age <> right_age '
+            ~ 'group by least(left_age, right_age), greatest(left_age, right_age)'
         ),
         left=0,
         merges=[
@@ -54,7 +55,7 @@
     (cluster_id); of the two that chose the same edge, the smaller is the root. -#}
 {% macro trees_of_hooks(edges, round) %}
     {%- set hooks = create_work_table('hooks',
-        'with ' ~ sides_of(edges) ~ ', '
+        'with ' ~ sides_of_open(edges) ~ ', '
         ~ 'earliest as (select cluster_id, min(edge_id) as edge_id from sides '
         ~ 'group by cluster_id) '
         ~ 'select earliest.cluster_id as node_id, earliest.edge_id, '
@@ -127,5 +128,14 @@
         ~ 'min(edge_id) as edge_id from moved where left_cluster <> right_cluster '
         ~ 'group by least(left_cluster, right_cluster), '
         ~ 'greatest(left_cluster, right_cluster)'
+    ) -}}
+{% endmacro %}
+
+
+{#- A CTE `sides`: each edge twice, once per cluster that it touches. -#}
+{% macro sides_of_open(edges) %}
+    {{- return(
+        'sides as (select edge_id, left_cluster as cluster_id from ' ~ edges
+        ~ ' union all select edge_id, right_cluster as cluster_id from ' ~ edges ~ ')'
     ) -}}
 {% endmacro %}

@@ -1,6 +1,22 @@
-{%- set limits = identifier_limits() -%}
+{%- set cap = var('maximum_identifiers') -%}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='touched_nodes',
+        unique_key=['identifier_id', 'other_identifier_id'],
+        on_schema_change='append_new_columns',
+        pre_hook="{{ make_joined_units(ref('int_identity_joins')) }}",
+        post_hook="{% if execute %}{% do drop_work_tables() %}{% endif %}",
+    )
+}}
 
 with
+
+touched as (
+
+    {{ touched_nodes() }}
+
+),
 
 edges as (
 
@@ -14,117 +30,236 @@ clusters as (
 
 ),
 
+limits as (
+
+    select * from {{ ref('int_identity_limits') }}
+
+),
+
+splits as (
+
+    select * from {{ ref('stg_identity_rules') }}
+    where action = 'exclude'
+
+),
+
+-- What people joined counts as one identifier.
+units as (
+
+    select * from {{ work_table('units') }}
+
+),
+
 identifiers as (
 
     select * from {{ ref('int_identifiers') }}
 
 ),
 
-dropped as (
+profile_identifiers as (
+
+    select * from {{ ref('profile_identifiers') }}
+
+),
+
+-- An edge between two clusters was not taken.
+apart as (
 
     select
-        edges.edge_id,
         edges.left_id,
         edges.right_id,
         edges.received_at,
         edges.message_id,
+        edges.source_id,
         left_clusters.cluster_id as left_cluster_id,
         right_clusters.cluster_id as right_cluster_id
     from edges
     inner join clusters as left_clusters
-        on edges.left_id = left_clusters.node_id
+        on
+            edges.left_id = left_clusters.node_id
+            and left_clusters.is_contested
     inner join clusters as right_clusters
         on
             edges.right_id = right_clusters.node_id
+            and right_clusters.is_contested
             and left_clusters.cluster_id <> right_clusters.cluster_id
+    where
+        edges.left_id in (select node_id from touched)
+        or edges.right_id in (select node_id from touched)
 
 ),
 
 sides as (
 
     select
-        edge_id,
+        left_id,
+        right_id,
         left_cluster_id as cluster_id
-    from dropped
+    from apart
     union all
     select
-        edge_id,
+        left_id,
+        right_id,
         right_cluster_id as cluster_id
-    from dropped
+    from apart
 
 ),
 
+members as (
+
+    select
+        clusters.cluster_id,
+        clusters.node_id,
+        coalesce(units.unit_id, clusters.node_id) as unit_id
+    from clusters
+    left join units
+        on clusters.node_id = units.node_id
+    where clusters.cluster_id in (select cluster_id from sides)
+
+),
+
+-- What each of the two profiles holds of everything that is limited.
 counted as (
 
     select
-        clusters.cluster_id,
-        identifiers.priority,
-        identifiers.identifier_type as node_type,
-        count(*) as identifier_count
-    from clusters
-    inner join identifiers
-        on clusters.node_id = identifiers.node_id
-    where clusters.cluster_id in (select cluster_id from sides)
+        members.cluster_id,
+        limits.limit_key,
+        limits.limit_value,
+        min(identifiers.priority) as priority,
+        count(distinct members.unit_id) as held_count
+    from members
+    inner join limits
+        on members.node_id = limits.node_id
+    left join identifiers
+        on members.node_id = identifiers.identifier_id
     group by
-        clusters.cluster_id,
-        identifiers.priority,
-        identifiers.identifier_type
+        members.cluster_id,
+        limits.limit_key,
+        limits.limit_value
+    {% if cap is not none %}
+        union all
+        select
+            cluster_id,
+            'identifiers' as limit_key,
+            {{ cap }} as limit_value,
+            null as priority,
+            count(distinct unit_id) as held_count
+        from members
+        group by cluster_id
+    {% endif %}
 
 ),
 
--- Every limit that one profile made of both would break.
+-- Everything that one profile made of both would break.
 broken as (
 
     select
-        sides.edge_id,
-        counted.node_type,
-        {{ limit_of_type(limits) }} as type_limit,
-        row_number() over (
-            partition by sides.edge_id order by counted.priority
-        ) as place
+        sides.left_id,
+        sides.right_id,
+        counted.limit_key,
+        counted.limit_value,
+        min(counted.priority) as priority
     from sides
     inner join counted
         on sides.cluster_id = counted.cluster_id
     group by
-        sides.edge_id,
-        counted.priority,
-        counted.node_type
-    having sum(counted.identifier_count) > {{ limit_of_type(limits) }}
+        sides.left_id,
+        sides.right_id,
+        counted.limit_key,
+        counted.limit_value
+    having sum(counted.held_count) > counted.limit_value
 
 ),
 
--- The strongest type tells the reason.
-reasons as (
+told as (
 
     select
-        edge_id,
-        'one profile may hold ' || cast(type_limit as {{ dbt.type_string() }})
-        || ' ' || node_type as reason
+        broken.left_id,
+        broken.right_id,
+        case
+            when splits.pair_key is not null
+                then
+                    splits.left_type || ' ' || splits.left_value || ' and '
+                    || splits.right_type || ' ' || splits.right_value
+                    || ' are kept apart: ' || splits.reason
+            else
+                'one profile may hold '
+                || cast(broken.limit_value as {{ dbt.type_string() }}) || ' '
+                || replace(broken.limit_key, ' ', ' first seen in ')
+        end as reason,
+        row_number() over (
+            partition by broken.left_id, broken.right_id
+            order by
+                case when splits.pair_key is not null then 0 else 1 end,
+                coalesce(broken.priority, 1000000),
+                broken.limit_key
+        ) as place
     from broken
+    left join splits
+        on broken.limit_key = 'split ' || splits.pair_key
+
+),
+
+-- A person's decision tells the reason, else the strongest type.
+reasons as (
+
+    select * from told
     where place = 1
+
+),
+
+-- The stronger end stands first; of one type, the older.
+directed as (
+
+    select
+        apart.*,
+        reasons.reason,
+        (
+            left_ends.priority > right_ends.priority
+            or (
+                left_ends.priority = right_ends.priority
+                and {{ is_older('right_ends', 'left_ends') }}
+            )
+        ) as is_turned
+    from apart
+    left join reasons
+        on
+            apart.left_id = reasons.left_id
+            and apart.right_id = reasons.right_id
+    inner join identifiers as left_ends
+        on apart.left_id = left_ends.identifier_id
+    inner join identifiers as right_ends
+        on apart.right_id = right_ends.identifier_id
+
+),
+
+turned as (
+
+    select
+        *,
+        case when is_turned then right_id else left_id end as identifier_id,
+        case when is_turned then left_id else right_id end as other_identifier_id
+    from directed
 
 )
 
 select
-    {{ profile_id('left_anchors.identifier_type', 'left_anchors.identifier_value') }}
-        as profile_id,
-    left_ends.identifier_type,
-    left_ends.identifier_value,
-    {{ profile_id('right_anchors.identifier_type', 'right_anchors.identifier_value') }}
-        as other_profile_id,
-    right_ends.identifier_type as other_identifier_type,
-    right_ends.identifier_value as other_identifier_value,
-    reasons.reason,
-    dropped.received_at,
-    dropped.message_id
-from dropped
-left join reasons
-    on dropped.edge_id = reasons.edge_id
-inner join identifiers as left_ends
-    on dropped.left_id = left_ends.node_id
-inner join identifiers as right_ends
-    on dropped.right_id = right_ends.node_id
-inner join identifiers as left_anchors
-    on dropped.left_cluster_id = left_anchors.node_id
-inner join identifiers as right_anchors
-    on dropped.right_cluster_id = right_anchors.node_id
+    ends.profile_id,
+    ends.identifier_type,
+    ends.identifier_value,
+    other_ends.profile_id as other_profile_id,
+    other_ends.identifier_type as other_identifier_type,
+    other_ends.identifier_value as other_identifier_value,
+    case when turned.reason is null then 'undecided' else 'refused' end as state,
+    coalesce(turned.reason, 'not decided yet: the next build goes on') as reason,
+    turned.received_at,
+    turned.message_id,
+    turned.source_id,
+    turned.identifier_id,
+    turned.other_identifier_id,
+    {{ batch_of_build() }} as batch_id
+from turned
+inner join profile_identifiers as ends
+    on turned.identifier_id = ends.identifier_id
+inner join profile_identifiers as other_ends
+    on turned.other_identifier_id = other_ends.identifier_id

@@ -1,33 +1,29 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='touched_nodes',
+        unique_key='losing_identifier_id',
+        on_schema_change='append_new_columns',
+    )
+}}
+
 with
 
-joins as (
+touched as (
 
-    select * from {{ ref('int_identity_merges') }}
+    {{ touched_nodes() }}
 
 ),
 
-edges as (
+identity_merges as (
 
-    select * from {{ ref('int_identity_edges') }}
+    select * from {{ ref('int_identity_merges') }}
 
 ),
 
 identifiers as (
 
     select * from {{ ref('int_identifiers') }}
-
-),
-
-arrived as (
-
-    select
-        joins.losing_id,
-        joins.surviving_id,
-        edges.received_at as merged_at,
-        edges.message_id
-    from joins
-    inner join edges
-        on joins.edge_id = edges.edge_id
 
 )
 
@@ -38,13 +34,19 @@ select
         as losing_profile_id,
     {{ profile_id('surviving.identifier_type', 'surviving.identifier_value') }}
         as profile_id,
-    arrived.merged_at,
-    arrived.message_id
-from arrived
+    identity_merges.received_at as merged_at,
+    identity_merges.message_id,
+    identity_merges.source_id,
+    identity_merges.losing_id as losing_identifier_id,
+    {{ batch_of_build() }} as batch_id
+from touched
+inner join identity_merges
+    on touched.node_id = identity_merges.losing_id
 inner join identifiers as losing
-    on arrived.losing_id = losing.node_id
+    on identity_merges.losing_id = losing.identifier_id
 inner join identifiers as surviving
-    on arrived.surviving_id = surviving.node_id
+    on identity_merges.surviving_id = surviving.identifier_id
 where
-    losing.first_seen_at <> arrived.merged_at
-    or losing.first_message_id <> arrived.message_id
+    identity_merges.is_rule
+    or losing.first_seen_at <> identity_merges.received_at
+    or losing.first_message_id <> identity_merges.message_id

@@ -1,0 +1,10 @@
+{#- A pre-hook: the work table `units` (node_id, unit_id) of what joins by rule make
+    one, as far as they go. -#}
+{% macro make_joined_units(joins) %}
+    {%- if execute -%}
+        {%- do create_work_table(
+            'units',
+            'select node_id, cluster_id as unit_id from ' ~ contract_edges(joins)
+        ) -%}
+    {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,98 @@
+{#- What a table that follows from the clusters has to look at in a build.
+
+    Its rows carry the greatest batch of the tables that it was made from. What came with
+    a greater one is new, and then the rows of all identifiers of the clusters that it
+    touched are made anew, and no others. -#}
+
+{#- The greatest batch that this table was made from; none when all of it is to be made
+    anew. That is so as well when nothing is left of what it was made from: after a change
+    of the rules there may be identifiers that are in no cluster any more. -#}
+{% macro built_up_to() %}
+    {%- if not execute or should_full_refresh() -%}
+        {{- return(none) -}}
+    {%- endif -%}
+    {%- set built = load_cached_relation(this) -%}
+    {%- if built is none or built.type != 'table' -%}
+        {{- return(none) -}}
+    {%- endif -%}
+    {%- set newest = single_value(
+        'select coalesce(max(batch_id), -1) from ' ~ this
+    ) -%}
+    {%- for source in [ref('int_identifiers'), ref('int_identity_clusters')] -%}
+        {%- set unchanged = single_value(
+            'select count(*) from (select 1 from ' ~ source ~ ' where batch_id <= '
+            ~ newest ~ ' limit 1) as unchanged'
+        ) -%}
+        {%- if not unchanged -%}
+            {{- return(none) -}}
+        {%- endif -%}
+    {%- endfor -%}
+    {{- return(newest) -}}
+{% endmacro %}
+
+
+{#- The batch that rows made in this build carry. -#}
+{% macro batch_of_build() %}
+    {{- return(
+        'greatest((select coalesce(max(batch_id), 0) from '
+        ~ ref('int_identity_clusters') ~ '), '
+        ~ '(select coalesce(max(batch_id), 0) from ' ~ ref('int_identifiers') ~ '))'
+    ) -}}
+{% endmacro %}
+
+
+{#- A select of the identifiers whose rows are made anew, with their cluster; one that
+    no edge touches is a cluster of its own. -#}
+{% macro touched_nodes() %}
+    {%- set clusters = ref('int_identity_clusters') -%}
+    {%- set identifiers = ref('int_identifiers') -%}
+    {%- set alone = (
+        'select identifiers.identifier_id as node_id, '
+        ~ 'identifiers.identifier_id as cluster_id from ' ~ identifiers
+        ~ ' as identifiers left join ' ~ clusters ~ ' as clusters '
+        ~ 'on identifiers.identifier_id = clusters.node_id '
+        ~ 'where clusters.node_id is null'
+    ) -%}
+    {%- set newest = built_up_to() -%}
+    {%- if newest is none -%}
+        {{- return(
+            'select node_id, cluster_id from ' ~ clusters ~ ' union all ' ~ alone
+        ) -}}
+    {%- endif -%}
+    {{- return(
+        'select node_id, cluster_id from ' ~ clusters ~ ' where cluster_id in ('
+        ~ 'select cluster_id from ' ~ clusters ~ ' where batch_id > ' ~ newest
+        ~ ' union select clusters.cluster_id from ' ~ clusters ~ ' as clusters '
+        ~ 'inner join ' ~ identifiers ~ ' as identifiers '
+        ~ 'on clusters.node_id = identifiers.identifier_id '
+        ~ 'where identifiers.age_batch_id > ' ~ newest ~ ') union all ' ~ alone
+        ~ ' and identifiers.age_batch_id > ' ~ newest
+    ) -}}
+{% endmacro %}
+
+
+{#- The incremental strategy `touched_nodes`: the rows of touched identifiers go, and what
+    the model selects takes their place. `unique_key` names the columns that hold an
+    identifier; a row goes when one of them is touched. -#}
+{% macro get_incremental_touched_nodes_sql(arguments) %}
+    {%- set target = arguments['target_relation'] -%}
+    {%- set keys = arguments['unique_key'] -%}
+    {%- set columns = get_quoted_csv(
+        arguments['dest_columns'] | map(attribute='name')
+    ) -%}
+    {{ delete_touched_rows(target, [keys] if keys is string else keys) }};
+    insert into {{ target }} ({{ columns }})
+    select {{ columns }} from {{ arguments['temp_relation'] }}
+{% endmacro %}
+
+
+{% macro delete_touched_rows(target, node_columns) %}
+    delete from {{ target }}
+    {%- if built_up_to() is not none %}
+        where
+        {%- for column in node_columns %}
+            {{ column }} in (select node_id from ({{ touched_nodes() }}) as touched)
+            {{- ' or' if not loop.last }}
+        {%- endfor %}
+    {%- endif %}
+{% endmacro %}
