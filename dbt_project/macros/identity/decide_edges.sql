@@ -264,26 +264,34 @@
 
         ),
 
+        -- Each side by itself: joined with each other, all clusters that count toward
+        -- one limit would meet.
+        sides as (
+
+            select edge_no, left_id as cluster_id
+            from pairs
+            where is_moved = 1
+            union all
+            select edge_no, right_id as cluster_id
+            from pairs
+            where is_moved = 1
+
+        ),
+
         broken as (
 
-            select distinct pairs.edge_no
-            from pairs
-            inner join {{ counts }} as at_left
-                on pairs.left_id = at_left.cluster_id
-            inner join {{ counts }} as at_right
-                on
-                    pairs.right_id = at_right.cluster_id
-                    and at_left.limit_number = at_right.limit_number
-            where
-                pairs.is_moved = 1
-                and at_left.unit_count + at_right.unit_count > at_left.limit_value
+            select sides.edge_no
+            from sides
+            inner join {{ counts }} as counts
+                on sides.cluster_id = counts.cluster_id
+            group by sides.edge_no, counts.limit_number
+            having sum(counts.unit_count) > min(counts.limit_value)
 
         )
 
-        select pairs.edge_no, pairs.left_id, pairs.right_id
+        select edge_no, left_id, right_id
         from pairs
-        left join broken on pairs.edge_no = broken.edge_no
-        where broken.edge_no is null
+        where edge_no not in (select edge_no from broken)
     {%- endset -%}
     {{- return(sql) -}}
 {% endmacro %}

@@ -162,30 +162,33 @@
         'select node_id, cluster_id, group_id from ' ~ members
         ~ ' where group_id in (select group_id from ' ~ broken ~ ')'
     ) -%}
-    {%- set order = settings.order[:-2] -%}
+    {%- set columns = ['left_id', 'right_id'] + settings.order[:-2] -%}
+    {#- A work table between the joins, or an engine might join all nodes of a cluster
+        with each other first. -#}
+    {%- set leaving = create_work_table('leaving',
+        'select nodes.group_id, nodes.cluster_id, ' ~ prefixed(columns, 'edges')
+        ~ ' from ' ~ settings.edges ~ ' as edges inner join ' ~ at_hand ~ ' as nodes '
+        ~ 'on edges.left_id = nodes.node_id'
+    ) -%}
     {%- set dated -%}
         select
-            at_left.group_id,
+            edges.group_id,
             0 as is_new,
-            {{ prefixed(['left_id', 'right_id'] + order, 'edges') }}
-        from {{ settings.edges }} as edges
-        inner join {{ at_hand }} as at_left on edges.left_id = at_left.node_id
-        inner join {{ at_hand }} as at_right
+            {{ prefixed(columns, 'edges') }}
+        from {{ leaving }} as edges
+        inner join {{ at_hand }} as nodes
             on
-                edges.right_id = at_right.node_id
-                and at_left.cluster_id = at_right.cluster_id
+                edges.right_id = nodes.node_id
+                and edges.cluster_id = nodes.cluster_id
         union all
         select
             at_left.group_id,
             1 as is_new,
-            {{ prefixed(['left_id', 'right_id'] + order, 'edges') }}
+            {{ prefixed(columns, 'edges') }}
         from {{ fresh.edges }} as edges
         inner join {{ at_hand }} as at_left on edges.left_id = at_left.node_id
-        inner join {{ at_hand }} as at_right
-            on
-                edges.right_id = at_right.node_id
-                and at_left.cluster_id <> at_right.cluster_id
-        where edges.is_new = 1
+        inner join {{ at_hand }} as at_right on edges.right_id = at_right.node_id
+        where edges.is_new = 1 and at_left.cluster_id <> at_right.cluster_id
     {%- endset -%}
     {{- return(create_work_table('late',
         'with numbered as (select group_id, is_new, row_number() over (order by '
