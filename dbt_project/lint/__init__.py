@@ -22,11 +22,12 @@ is_blocked_account = is_personal = release_covers = _condition
 
 asked_version = common_type = common_value = enforcement_action = _expression
 masked = planned_name = violation_order = with_new_names = _expression
-allowed_value = bigint_hash = build_started_microseconds = clusters_version = _expression
-delete_rows_of_other_clusters = delete_rows_of_other_rules = _expression
-feed_message_id = identifier_id = json_text = json_type_of = limit_batch_id = _expression
-limit_key = limit_of_identifier = limit_of_type = most_recent = _expression
-next_batch_id = normalized_by_type = _expression
+allowed_value = bigint_hash = build_started_microseconds = _expression
+clusters_version = delete_rows_of_other_clusters = _expression
+delete_rows_of_other_rules = feed_message_id = identifier_id = _expression
+json_text = json_type_of = limit_batch_id = limit_key = _expression
+limit_of_identifier = limit_of_type = most_recent = next_batch_id = _expression
+normalized_by_type = _expression
 profile_id = property = trait = try_cast = _expression
 
 collected_texts = joined_texts = list_length = text_list = json_without = _expression
@@ -79,6 +80,10 @@ def identifier_feeds() -> list[dict[str, object]]:
     events = {"name": "events", "relation": "stg_events", "source_id": "source_id"}
     keys = {"key": "message_id", "received_at": "received_at", "is_table": False}
     return [{**events, **keys, "places": numbered}]
+
+
+def feed_columns(feed: dict[str, object]) -> str:
+    return "feed.*"
 
 
 def identifier_rules_version() -> str:

@@ -2,79 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-import yaml
 
-from tests.dbt.conftest import PROJECT_DIR, Project, Row, event_row, invoke_dbt
+from tests.dbt.conftest import Project, Row, event_row, invoke_dbt
+from tests.dbt.identity_project import add_people, create_people
 
 RUN = ("run", "--select", "+int_event_identifiers", "int_identifiers")
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 START = datetime(1970, 1, 1, tzinfo=UTC)
-IDENTIFIERS: list[Row] = [
-    {"type": "user_id", "paths": ["user_id"], "blocked": ["Shop-Assistant"]},
-    {
-        "type": "email",
-        "paths": ["traits.email", "properties.email"],
-        "lower": True,
-        "blocked_pattern": "^test@",
-    },
-    {"type": "phone", "external_id": True},
-    {
-        "type": "ios_id",
-        "paths": ["context.device.id"],
-        "when": {
-            "context.device.type": "iOS",
-            "context.device.adTrackingEnabled": True,
-        },
-    },
-    {"type": "customer_number"},
-    {"type": "anonymous_id", "paths": ["anonymous_id"]},
-]
-TABLES: list[Row] = [
-    {
-        "source": ["crm", "people"],
-        "key": "person",
-        "seen_at": "changed_at",
-        "columns": [
-            {"type": "customer_number", "column": "person"},
-            {"type": "email", "column": "work_email"},
-            {"type": "email", "column": "home_email"},
-        ],
-    }
-]
-SOURCE = {
-    "sources": [
-        {"name": "crm", "schema": "crm", "tables": [{"name": "people"}]},
-    ]
-}
-
-
-def project_with_rules(
-    directory: Path, make_project: Callable[[], Project], **rules: Any
-) -> Project:
-    """A copy of the dbt project with other vars and a table of people beside it."""
-    project = make_project()
-    project.project_dir = directory / "dbt_project"
-    ignored = shutil.ignore_patterns("logs", "target", "*.duckdb")
-    shutil.copytree(PROJECT_DIR, project.project_dir, ignore=ignored)
-    file = project.project_dir / "dbt_project.yml"
-    config = yaml.safe_load(file.read_text())
-    config["vars"] |= rules
-    file.write_text(yaml.safe_dump(config))
-    (project.project_dir / "models" / "crm.yml").write_text(yaml.safe_dump(SOURCE))
-    with duckdb.connect(project.data_dir / "warehouse.duckdb") as connection:
-        connection.execute("create schema crm")
-        connection.execute(
-            "create table crm.people "
-            "(person bigint, work_email text, home_email text, changed_at timestamptz)"
-        )
-    return project
 
 
 def device(identifier: str, **overrides: Any) -> dict[str, Any]:
@@ -149,42 +90,31 @@ EVENTS: dict[str, tuple[Row, set[tuple[str, str]]]] = {
 
 
 @pytest.fixture(scope="module")
-def project(
-    make_project: Callable[[], Project], tmp_path_factory: pytest.TempPathFactory
-) -> Project:
+def project(make_project: Callable[[], Project], identity_project_dir: Path) -> Project:
     """Events of every kind above, and two builds over a table that grows between."""
-    project = project_with_rules(
-        tmp_path_factory.mktemp("rules"),
-        make_project,
-        identifiers=IDENTIFIERS,
-        identifier_tables=TABLES,
-    )
+    project = make_project()
+    project.project_dir = identity_project_dir
+    create_people(project)
     rows = [
         event_row(message_id=name, minute=minute) | {"context": None} | event
         for minute, (name, (event, _)) in enumerate(EVENTS.items())
     ]
     project.land([event_row(**row) for row in rows], segment="all")
-    insert(project, (1, "Ann@Work.example", "ann@home.example", "2026-11-01 12:00:00Z"))
-    insert(
+    add_people(
         project,
+        (1, "Ann@Work.example", "ann@home.example", NOON),
         (2, None, "-1", None),
         (3, "ben@work.example", "BEN@work.example", None),
+        (None, "lost@work.example", None, None),
     )
-    insert(project, (None, "lost@work.example", None, None))
     project.dbt(*RUN)
     with duckdb.connect(project.data_dir / "warehouse.duckdb") as connection:
         connection.execute(
             "update crm.people set work_email = 'ann@new.example' where person = 1"
         )
-    insert(project, (4, "cleo@work.example", None, "2026-11-02 12:00:00Z"))
+    add_people(project, (4, "cleo@work.example", None, NOON + timedelta(days=1)))
     project.dbt(*RUN)
     return project
-
-
-def insert(project: Project, *people: tuple[Any, ...]) -> None:
-    """Add rows to the table of people."""
-    with duckdb.connect(project.data_dir / "warehouse.duckdb") as connection:
-        connection.executemany("insert into crm.people values (?, ?, ?, ?)", people)
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -215,12 +145,11 @@ def test_a_row_of_a_table_counts_like_an_event(project: Project) -> None:
         group by all
         order by all
     """)
-    noon = datetime(2026, 11, 1, 12, tzinfo=UTC)
     number, email = "customer_number", "email"
     assert found == [
         (
             "1",
-            noon,
+            NOON,
             False,
             [
                 (email, "ann@home.example"),
@@ -230,7 +159,7 @@ def test_a_row_of_a_table_counts_like_an_event(project: Project) -> None:
         ),
         (
             "1",
-            noon,
+            NOON,
             True,
             [
                 (email, "ann@home.example"),
@@ -242,7 +171,7 @@ def test_a_row_of_a_table_counts_like_an_event(project: Project) -> None:
         ("3", START, False, [(email, "ben@work.example"), (number, "3")]),
         (
             "4",
-            datetime(2026, 11, 2, 12, tzinfo=UTC),
+            NOON + timedelta(days=1),
             True,
             [
                 (email, "cleo@work.example"),
@@ -261,7 +190,7 @@ def test_an_identifier_is_as_old_as_its_first_sight(project: Project) -> None:
         from identity.int_identifiers
         where identifier_value in ('ann@home.example', 'ann@new.example')
         group by all
-    """) == [(datetime(2026, 11, 1, 12, tzinfo=UTC),) * 2 + (True,)]
+    """) == [(NOON,) * 2 + (True,)]
 
 
 MISTAKES = """

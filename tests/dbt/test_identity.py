@@ -1,373 +1,292 @@
-"""The identity graph that dbt builds, against one that takes event after event.
+"""The identity graph that dbt builds, against one that takes edge after edge.
 
-Many small worlds of identifiers lie side by side in one warehouse: their names differ,
-so they cannot touch, and one dbt run decides all of them.
+One warehouse goes through what a real one does: events that arrive late and twice,
+tables that grow, people who split and join, full rebuilds, a change of the rules.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.dbt.conftest import START, Project, Row, event_row, invoke_dbt
-from tests.dbt.identity_reference import (
-    Identifier,
-    Resolution,
-    Sighting,
-    UnionFind,
-    profile_id,
-    resolve,
+from collector.datasets import IDENTITY_RULES
+from tests.dbt.conftest import START, Project, Row
+from tests.dbt.identity_project import Person, add_people, create_people
+from tests.dbt.identity_reference import Identifier, UnionFind
+from tests.dbt.identity_worlds import (
+    Pair,
+    Rules,
+    Sight,
+    expected_profiles,
+    family_computer,
+    person_event,
+    random_world,
+    sight_of_event,
+    sight_of_person,
 )
 
-PRIORITIES = {"user_id": 1, "email": 2, "anonymous_id": 3}
-LIMITS = {"user_id": 1, "email": 5, "anonymous_id": 5}
-RUN = ("run", "--select", "+stg_events", "identity")
-TABLES = ("profile_identifiers", "profile_merges", "identity_conflicts")
-WITHOUT_LIMIT = (
-    "--vars",
-    "{identifiers: [{type: anonymous_id, paths: [anonymous_id]}]}",
+RUN = ("run", "--select", "+profile_identifiers")
+REBUILD = ("run", "--full-refresh", "--select", "identity,+profile_identifiers")
+RULES = Rules(
+    priorities={
+        "user_id": 1,
+        "email": 2,
+        "phone": 3,
+        "customer_number": 5,
+        "anonymous_id": 6,
+    },
+    limits={
+        "user_id": 1,
+        "email": 3,
+        "phone": 2,
+        "customer_number": 1,
+        "anonymous_id": 2,
+    },
+    weekly=frozenset({"anonymous_id"}),
+    maximum_identifiers=10,
 )
+WORLDS = 150
+Profiles = dict[Identifier, str]
 
 
-def person_event(message_id: str, second: int, **places: str | None) -> Row:
-    """An event that shows the given identifiers; `previous_id` makes it an alias."""
-    at = START + timedelta(seconds=second)
-    email = places.pop("email", None)
-    return event_row(
-        message_id=message_id,
-        type="alias" if places.get("previous_id") else "identify",
-        traits={"email": email} if email else None,
-        timestamp=at,
-        received_at=at,
-        **{"user_id": None, "anonymous_id": None} | places,
-    )
+@dataclass(frozen=True)
+class Story:
+    """What happens to the warehouse, and what people decide in between."""
+
+    events: list[dict[str, Any]]
+    people: list[Person]
+    joins: tuple[Pair, ...]
+    splits: tuple[Pair, ...]
+
+    def people_of(self, part: slice) -> list[Person]:
+        """Who comes into the table with a part of the events: one with every ten."""
+        start, stop = part.start, part.stop
+        return self.people[start // 10 : stop // 10 if stop else None]
+
+    def sights(self, part: slice) -> list[Sight]:
+        """What a part of the events and of the people shows."""
+        return [
+            *(sight_of_event(**event) for event in self.events[part]),
+            *(sight_of_person(person) for person in self.people_of(part)),
+        ]
 
 
-def sighting_of(row: Row) -> Sighting:
-    """The identifiers of a row, the strongest first, as the reference takes them."""
-    found: list[Identifier] = []
-    if row["user_id"]:
-        found.append(("user_id", row["user_id"]))
-    if row["traits"]:
-        found.append(("email", row["traits"].split('"')[3]))
-    found += [
-        ("anonymous_id", row[place])
-        for place in ("anonymous_id", "previous_id")
-        if row[place]
-    ]
-    return Sighting(row["received_at"], row["message_id"], tuple(dict.fromkeys(found)))
+FIRST = slice(0, 700)
+SECOND = slice(700, 1400)
+BEFORE = slice(0, 1400)
+REST = slice(1400, None)
+ALL = slice(0, None)
 
 
-def random_world(name: str, chance: random.Random) -> list[Row]:
-    """Some people, some devices, and events that mix them, often at the same moment."""
-    users = [f"{name}-u{i}" for i in range(chance.randint(1, 4))]
-    emails = [f"{name}-{i}@example.com" for i in range(chance.randint(0, 8))]
-    devices = [f"{name}-d{i}" for i in range(chance.randint(2, 14))]
-
-    def maybe(values: list[str], share: float) -> str | None:
-        return chance.choice(values) if values and chance.random() < share else None
-
-    rows = []
-    for i in range(chance.randint(3, 40)):
-        places = {
-            "user_id": maybe(users, 0.4),
-            "email": maybe(emails, 0.4),
-            "anonymous_id": maybe(devices, 0.8),
-            "previous_id": maybe(devices, 0.2),
-        }
-        if any(places.values()):
-            message_id = f"{name}-{chance.randrange(1000):03}-{i}"
-            rows.append(person_event(message_id, chance.randrange(20), **places))
-    return rows
-
-
-def family_computer(name: str) -> list[Row]:
-    """Two people sign in on one shared device, each has a phone of their own."""
-    return [
-        person_event(f"{name}-1", 1, anonymous_id=f"{name}-computer"),
-        person_event(
-            f"{name}-2", 2, user_id=f"{name}-ann", anonymous_id=f"{name}-computer"
-        ),
-        person_event(
-            f"{name}-3", 3, user_id=f"{name}-ben", anonymous_id=f"{name}-computer"
-        ),
-        person_event(
-            f"{name}-4", 4, user_id=f"{name}-ben", anonymous_id=f"{name}-phone"
-        ),
-    ]
-
-
-def kiosk(name: str, visitors: int) -> list[Row]:
-    """Everybody signs in on one device, and half of them on a device of their own."""
-    rows = []
-    for i in range(visitors):
-        user = f"{name}-u{i}"
-        rows.append(
-            person_event(f"{name}-a{i}", i, user_id=user, anonymous_id=f"{name}-kiosk")
-        )
-        if i % 2:
-            rows.append(
-                person_event(f"{name}-b{i}", i, user_id=user, anonymous_id=f"{user}-d")
-            )
-    return rows
-
-
-def device_chain(name: str, length: int) -> list[Row]:
-    """One device renamed again and again, far past the limit."""
-    return [
-        person_event(
-            f"{name}-{i:05}",
-            i,
-            anonymous_id=f"{name}-{i + 1}",
-            previous_id=f"{name}-{i}",
-        )
-        for i in range(length)
-    ]
-
-
-def worlds() -> list[Row]:
-    """Everything that the tests with limits look at."""
+@pytest.fixture(scope="module")
+def story() -> Story:
+    """Many worlds, shuffled; the table of people knows some of them too."""
     chance = random.Random(20261122)  # noqa: S311 - repeatable, not secret
-    rows = [row for i in range(400) for row in random_world(f"w{i}", chance)]
-    rows += family_computer("family")
-    rows += kiosk("kiosk", 300)
-    rows += device_chain("chain", 60)
-    chance.shuffle(rows)
-    return rows
+    worlds = [random_world(f"w{i}", chance) for i in range(WORLDS)]
+    events = [event for world in worlds for event in world]
+    chance.shuffle(events)
+    # Of the family all is there before somebody decides anything about it.
+    events[:0] = family_computer("family")
+    people: list[Person] = [
+        (
+            i,
+            f"w{i % WORLDS}-{chance.randrange(4)}@example.com",
+            f"w{i % WORLDS}-{chance.randrange(4)}@Example.com",
+            START + timedelta(hours=chance.randrange(1000), minutes=30, seconds=i),
+        )
+        for i in range(1, 2000, 10)
+    ]
+    joins, splits = [], []
+    for i in range(0, WORLDS, 2):
+        seen = sorted(
+            {one for event in worlds[i] for one in sight_of_event(**event).identifiers}
+        )
+        if len(seen) >= 4:
+            one, two, three, four = chance.sample(seen, 4)
+            # Somebody may be joined with an identifier that was never seen.
+            joins.append((one, two if i % 3 else ("email", f"w{i}-ghost@example.com")))
+            splits.append((three, four))
+    splits.append((("user_id", "family-ann"), ("anonymous_id", "family-computer")))
+    return Story(events, people, tuple(joins), tuple(splits))
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[Row]:
-    """The events of all worlds, in no order."""
-    return worlds()
-
-
-@pytest.fixture(scope="module")
-def expected(rows: list[Row]) -> Resolution:
-    """What the reference makes of them."""
-    return resolve(map(sighting_of, rows), priorities=PRIORITIES, limits=LIMITS)
-
-
-@pytest.fixture(scope="module")
-def resolved(make_project: Callable[[], Project], rows: list[Row]) -> dict[str, Any]:
-    """The three tables after one build from one file."""
+def built(
+    make_project: Callable[[], Project], identity_project_dir: Path, story: Story
+) -> dict[str, Profiles]:
+    """The profiles after each build, by its name."""
     project = make_project()
-    project.land(rows, segment="all")
-    project.dbt(*RUN)
-    return tables_of(project)
+    project.project_dir = identity_project_dir
+    create_people(project)
+    found: dict[str, Profiles] = {}
 
+    def build(name: str, *arguments: str) -> None:
+        project.dbt(*(arguments or RUN))
+        found[name] = profiles_of(project)
 
-def tables_of(project: Project) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of the published identity tables, in a fixed order."""
-    return {
-        name: project.query(f"select * from identity.{name} order by all")  # noqa: S608 - names from above
-        for name in TABLES
-    }
-
-
-def profiles_of(tables: dict[str, Any]) -> dict[Identifier, str]:
-    """Profile ids by identifier."""
-    return {(row[1], row[2]): row[0] for row in tables["profile_identifiers"]}
-
-
-def test_profiles_are_those_of_the_definition(
-    resolved: dict[str, Any], expected: Resolution
-) -> None:
-    assert len(expected.conflicts) > 500
-    assert profiles_of(resolved) == expected.profiles
-
-
-def test_merges_are_those_of_the_definition(
-    resolved: dict[str, Any], expected: Resolution
-) -> None:
-    assert len(expected.merges) > 500
-    assert sorted(resolved["profile_merges"]) == sorted(expected.merges)
-
-
-def test_conflicts_are_those_of_the_definition(
-    resolved: dict[str, Any], expected: Resolution
-) -> None:
-    found = {
-        frozenset(((row[1], row[2]), (row[4], row[5]))): row[8]
-        for row in resolved["identity_conflicts"]
-    }
-    assert found == expected.conflicts
-    assert len(found) == len(resolved["identity_conflicts"])
-    assert all(row[6] for row in resolved["identity_conflicts"])
-
-
-def test_a_family_computer_does_not_glue_two_people(resolved: dict[str, Any]) -> None:
-    profiles = profiles_of(resolved)
-    ann = profiles["user_id", "family-ann"]
-    ben = profiles["user_id", "family-ben"]
-    assert ann == profiles["anonymous_id", "family-computer"]
-    assert ben == profiles["anonymous_id", "family-phone"]
-    assert ann != ben
-    (conflict,) = (
-        row for row in resolved["identity_conflicts"] if row[8] == "family-3"
-    )
-    assert conflict[0] == ben
-    assert conflict[3] == ann
-    assert conflict[6] == "one profile may hold 1 user_id"
-
-
-def test_file_order_batches_and_replays_change_nothing(
-    make_project: Callable[[], Project], rows: list[Row], resolved: dict[str, Any]
-) -> None:
-    project = make_project()
-    third = len(rows) // 3
-    shuffled = sorted(rows, key=lambda row: str(row["message_id"])[::-1])
-    for start in range(3):
-        batch = shuffled[start * third : (start + 1) * third if start < 2 else None]
+    def land(part: slice, name: str) -> None:
+        events = [person_event(**event) for event in story.events[part]]
         # What was landed before comes again, as after a lost acknowledgement.
-        project.land(batch + shuffled[: start * 200], segment=f"s{9 - start}")
-        project.dbt(*RUN)
-    assert tables_of(project) == resolved
+        again = [person_event(**event) for event in story.events[: 20 * len(name)]]
+        project.land(events + again, segment=name)
+        add_people(project, *story.people_of(part))
+
+    land(FIRST, "first")
+    build("first")
+    land(SECOND, "second")
+    build("late")
+    project.land(decisions(story), segment="decided", dataset=IDENTITY_RULES)
+    build("decided")
+    land(REST, "rest")
+    build("all")
+    build("rebuilt", *REBUILD)
+    build("rebuilt again", *REBUILD)
+    project.land(
+        decisions(story, action="withdraw"), segment="withdrawn", dataset=IDENTITY_RULES
+    )
+    build("withdrawn")
+    build("without limits", *RUN, "--vars", str(WITHOUT_LIMIT).replace("None", "null"))
+    return found
 
 
-Edge = tuple[str, str]
+WITHOUT_LIMIT = {
+    "identifiers": [{"type": "anonymous_id", "paths": ["anonymous_id"]}],
+    "identifier_tables": [],
+    "maximum_identifiers": None,
+}
 
 
-def plain_graphs() -> Iterator[Edge]:
-    """Shapes that break label propagation, recursion or fixed numbers of rounds."""
-    chance = random.Random(7)  # noqa: S311 - repeatable, not secret
-    chain = [(f"sorted-{i}", f"sorted-{i + 1}") for i in range(10_000)]
-    yield from chain
-    yield from ((f"reversed-{i + 1}", f"reversed-{i}") for i in reversed(range(10_000)))
-    mixed = [(f"mixed-{i}", f"mixed-{i + 1}") for i in range(10_000)]
-    chance.shuffle(mixed)
-    yield from mixed
-    for i in range(2**12):
-        place = int(f"{i:012b}"[::-1], 2)
-        yield f"bits-{place}", f"bits-{place + 1}"
-    yield from (("hub", f"hub-{i}") for i in range(5_000))
-    yield from ((f"tree-{i}", f"tree-{(i - 1) // 2}") for i in range(1, 4_000))
-    yield from ((f"ring-{i}", f"ring-{(i + 1) % 500}") for i in range(500))
-    for graph in range(200):
-        size = chance.randint(2, 40)
-        for _ in range(chance.randint(1, 2 * size)):
-            left, right = chance.randrange(size), chance.randrange(size)
-            yield f"random-{graph}-{left}", f"random-{graph}-{right}"
-
-
-@pytest.fixture(scope="module")
-def graph_rows() -> list[Row]:
-    """The plain graphs as alias events, one a second."""
+def decisions(story: Story, *, action: str | None = None) -> list[Row]:
+    """The rules as facts; pairs have no direction, so it may turn."""
+    pairs = [("include", pair) for pair in story.joins]
+    pairs += [("exclude", pair) for pair in story.splits]
     return [
-        person_event(f"{i:06}", i, anonymous_id=left, previous_id=right)
-        for i, (left, right) in enumerate(plain_graphs())
+        {
+            "rule_id": f"{action or 'decided'}-{number}",
+            "action": action or decided,
+            "left_type": pair[action is not None][0],
+            "left_value": f" {pair[action is not None][1]}",
+            "right_type": pair[action is None][0],
+            "right_value": pair[action is None][1],
+            "reason": "They said so.",
+            "created_by": "support",
+            "created_at": START + timedelta(days=2 if action else 1),
+        }
+        for number, (decided, pair) in enumerate(pairs)
     ]
 
 
-@pytest.fixture(scope="module")
-def unlimited(make_project: Callable[[], Project], graph_rows: list[Row]) -> Project:
-    """The plain graphs, resolved without limits."""
-    project = make_project()
-    project.land(graph_rows, segment="all")
-    project.dbt(*RUN, *WITHOUT_LIMIT)
-    return project
-
-
-def test_components_are_those_of_union_find(unlimited: Project) -> None:
-    forest = UnionFind()
-    for left, right in plain_graphs():
-        forest.join(left, right)
-    found: dict[str, set[str]] = {}
-    for profile, value in unlimited.query(
-        "select profile_id, identifier_value from identity.profile_identifiers"
-    ):
-        found.setdefault(profile, set()).add(value)
-    assert {frozenset(values) for values in found.values()} == forest.components()
-    assert unlimited.query("select * from identity.identity_conflicts") == []
-
-
-def test_names_and_merges_of_large_profiles_are_those_of_the_definition(
-    unlimited: Project, graph_rows: list[Row]
-) -> None:
-    expected = resolve(map(sighting_of, graph_rows), priorities=PRIORITIES, limits={})
-    tables = tables_of(unlimited)
-    assert profiles_of(tables) == expected.profiles
-    assert len(expected.merges) > 5_000
-    assert sorted(tables["profile_merges"]) == sorted(expected.merges)
-
-
-@pytest.mark.parametrize("world", ["limited", "unlimited"])
-def test_merges_replay_to_the_final_profiles(
-    world: str, resolved: dict[str, Any], unlimited: Project
-) -> None:
-    tables = resolved if world == "limited" else tables_of(unlimited)
-    survivors: dict[str, str] = {}
-    for loser, survivor, _, _ in sorted(
-        tables["profile_merges"], key=lambda merge: merge[2:]
-    ):
-        assert loser not in survivors
-        survivors[loser] = survivor
-    final = {row[0] for row in tables["profile_identifiers"]}
-    assert final.isdisjoint(survivors)
-    for identifier, profile in profiles_of(tables).items():
-        own = profile_id(identifier)
-        if own in survivors or own in final:  # it once was a profile
-            while own in survivors:
-                own = survivors[own]
-            assert own == profile
-
-
-def test_blocked_values_link_nobody(make_project: Callable[[], Project]) -> None:
-    project = make_project()
-    blocked = ["", " ", "-1", "0000-0000", "null", "undefined", "anonymous"]
-    rows = [
-        person_event(f"{n}-{user}", n, user_id=f"{user}-{n}", anonymous_id=value)
-        for n, value in enumerate(blocked)
-        for user in ("ann", "ben")
-    ]
-    rows.append(person_event("mail", 50, user_id="ann-0", email=" Ann@Example.COM "))
-    rows.append(person_event("same", 51, anonymous_id="d1", email="ann@example.com"))
-    rows.append(person_event("none", 52, anonymous_id="d2", email="NULL"))
-    project.land(rows, segment="all")
-    project.dbt(*RUN)
-    profiles = profiles_of(tables_of(project))
-    assert set(profiles) == {
-        *(("user_id", f"{user}-{n}") for n in range(7) for user in ("ann", "ben")),
-        ("email", "ann@example.com"),
-        ("anonymous_id", "d1"),
-        ("anonymous_id", "d2"),
+def profiles_of(project: Project) -> Profiles:
+    """Profile ids by identifier."""
+    return {
+        (kind, value): profile
+        for kind, value, profile in project.query("""
+            select identifier_type, identifier_value, profile_id
+            from identity.profile_identifiers
+        """)
     }
-    assert profiles["anonymous_id", "d1"] == profiles["user_id", "ann-0"]
-    assert len(set(profiles.values())) == len(profiles) - 2
 
 
-def test_changed_rules_take_past_events_anew(
-    make_project: Callable[[], Project],
+def with_decisions(story: Story) -> Rules:
+    """The rules once people have decided."""
+    return replace(RULES, joins=story.joins, splits=story.splits)
+
+
+def test_a_build_gives_the_definition(built: dict[str, Profiles], story: Story) -> None:
+    assert built["first"] == expected_profiles(story.sights(FIRST), RULES)
+
+
+def test_late_events_give_what_they_had_given_in_time(
+    built: dict[str, Profiles], story: Story
 ) -> None:
-    project = make_project()
-    project.land(family_computer("family"), segment="all")
-    project.dbt(*RUN)
-    project.dbt(*RUN, *WITHOUT_LIMIT)
-    assert set(profiles_of(tables_of(project))) == {
+    expected = expected_profiles(story.sights(BEFORE), RULES)
+    assert built["late"] == expected
+    renamed = [one for one, name in built["first"].items() if name != expected[one]]
+    assert len(renamed) > 100
+
+
+def test_people_decide_before_events_do(
+    built: dict[str, Profiles], story: Story
+) -> None:
+    assert built["decided"] == expected_profiles(
+        story.sights(BEFORE), with_decisions(story)
+    )
+
+
+def test_a_decision_touches_no_other_profile(
+    built: dict[str, Profiles], story: Story
+) -> None:
+    decided = {world_of(one) for pair in story.joins + story.splits for one in pair}
+    changed = {
+        world_of(one)
+        for one, name in built["late"].items()
+        if built["decided"][one] != name
+    }
+    assert len(changed) > 20
+    assert changed <= decided
+
+
+def world_of(identifier: Identifier) -> str:
+    """The world that an identifier of an event is of."""
+    return identifier[1].split("-")[0]
+
+
+def test_builds_over_decisions_give_the_definition(
+    built: dict[str, Profiles], story: Story
+) -> None:
+    expected = expected_profiles(story.sights(ALL), with_decisions(story))
+    assert built["all"] == expected
+
+
+def test_two_full_rebuilds_change_nothing(built: dict[str, Profiles]) -> None:
+    assert built["rebuilt"] == built["all"]
+    assert built["rebuilt again"] == built["all"]
+
+
+def test_what_is_withdrawn_leaves_no_trace(
+    built: dict[str, Profiles], story: Story
+) -> None:
+    assert built["withdrawn"] == expected_profiles(story.sights(ALL), RULES)
+    assert built["withdrawn"] != built["all"]
+
+
+def test_a_profile_stops_growing_at_the_cap(built: dict[str, Profiles]) -> None:
+    sizes = Counter(built["withdrawn"].values())
+    assert max(sizes.values()) == RULES.maximum_identifiers
+
+
+def test_a_family_computer_does_not_glue_two_people(
+    built: dict[str, Profiles],
+) -> None:
+    ann, ben = ("user_id", "family-ann"), ("user_id", "family-ben")
+    computer, phone = (
         ("anonymous_id", "family-computer"),
         ("anonymous_id", "family-phone"),
-    }
-
-
-def test_mistakes_in_the_list_of_identifiers_are_told_together(
-    make_project: Callable[[], Project],
-) -> None:
-    mistakes = (
-        "{identifiers: [{type: User, paths: [user_id]},"
-        " {type: email, paths: [traits.email], limits: 5},"
-        " {type: email, paths: traits.email, limit: 0}]}"
     )
-    make_project()
-    result = invoke_dbt("parse", "--vars", mistakes)
-    for part in (
-        "entry 1 (User): `type` is a name",
-        "entry 2 (email): unknown key 'limits'. Keys: type, paths, limit, lower.",
-        "entry 3 (email): this type stands twice",
-        "entry 3 (email): `paths` is a list",
-        "entry 3 (email): `limit` is a whole number",
-    ):
-        assert part in str(result.exception)
+    before, decided = built["late"], built["decided"]
+    assert before[ann] == before[computer] != before[ben] == before[phone]
+    # The computer is not Ann's, says somebody: then it is of the next who used it.
+    assert decided[ann] != decided[computer] == decided[ben] == decided[phone]
+
+
+def test_other_rules_take_the_past_anew(
+    built: dict[str, Profiles], story: Story
+) -> None:
+    devices = UnionFind[str]()
+    for event in story.events:
+        here = [event.get("anonymous_id"), event.get("previous_id")]
+        seen = [device for device in here if device]
+        for device in seen:
+            devices.join(seen[0], device)
+    found: dict[str, set[str]] = {}
+    for (kind, value), name in built["without limits"].items():
+        assert kind == "anonymous_id"
+        found.setdefault(name, set()).add(value)
+    assert {frozenset(values) for values in found.values()} == devices.components()

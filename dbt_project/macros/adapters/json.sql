@@ -13,6 +13,21 @@
 {%- endmacro -%}
 
 
+{#- The values at several paths, each as json_text gives it, as a list: the document is
+    read once, which is what takes the time. -#}
+{%- macro json_texts(column, paths) -%}
+    {{ adapter.dispatch('json_texts')(column, paths) }}
+{%- endmacro -%}
+
+{%- macro duckdb__json_texts(column, paths) -%}
+    json_extract_string({{ column }}, [
+        {%- for path in paths -%}
+            {{ json_path(path) }}{{ ', ' if not loop.last }}
+        {%- endfor -%}
+    ])
+{%- endmacro -%}
+
+
 {#- null, boolean, number, string, array or object; SQL null where nothing is found. -#}
 {%- macro json_type_of(column, path) -%}
     {{ adapter.dispatch('json_type_of')(column, path) }}

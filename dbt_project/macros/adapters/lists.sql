@@ -21,6 +21,16 @@
 {%- endmacro -%}
 
 
+{#- The element at a place; 1 is the first. Null where there is none. -#}
+{%- macro list_item(list, place) -%}
+    {{ adapter.dispatch('list_item')(list, place) }}
+{%- endmacro -%}
+
+{%- macro duckdb__list_item(list, place) -%}
+    {{ list }}[{{ place }}]
+{%- endmacro -%}
+
+
 {%- macro list_length(list) -%}
     {{ adapter.dispatch('list_length')(list) }}
 {%- endmacro -%}

@@ -4,7 +4,8 @@
     may stand, strongest first, with the identifier it belongs to (`identifier`), the
     SQL expression of its normalised value (`value`), the column that holds the value
     from then on (`column`) and those of the places of the same type before it
-    (`twins`). -#}
+    (`twins`). `documents` are the JSON columns that places read, each with the paths
+    that are read of it. -#}
 {% macro identifier_feeds() %}
     {%- set feeds = [{
         'name': 'events',
@@ -13,6 +14,7 @@
         'key': 'message_id',
         'received_at': 'received_at',
         'is_table': false,
+        'documents': event_documents(),
         'places': event_places(),
     }] -%}
     {%- for table in var('identifier_tables') -%}
@@ -27,6 +29,7 @@
             'key': 'cast(' ~ table.key ~ ' as ' ~ dbt.type_string() ~ ')',
             'received_at': table_received_at(table.get('seen_at')),
             'is_table': true,
+            'documents': {},
             'places': table_places(table.columns),
         }) -%}
     {%- endfor -%}
@@ -37,11 +40,12 @@
 {#- An alias call names the visitor's former anonymous_id in previous_id, so that column
     is a second place of that type. -#}
 {% macro event_places() %}
+    {%- set documents = event_documents() -%}
     {%- set found = [] -%}
     {%- for identifier in identifier_types() -%}
         {%- set values = [] -%}
         {%- for path in identifier.paths -%}
-            {%- do values.append(identifier_path(path)) -%}
+            {%- do values.append(identifier_path(path, documents)) -%}
         {%- endfor -%}
         {%- if identifier.external_id -%}
             {%- do values.append(external_id(identifier.type)) -%}
@@ -50,7 +54,9 @@
             {%- set value = 'coalesce(' ~ values | join(', ') ~ ')' -%}
             {%- do found.append({
                 'identifier': identifier,
-                'raw': value_where(value if values[1:] else values[0], identifier.when),
+                'raw': value_where(
+                    value if values[1:] else values[0], identifier.when, documents
+                ),
             }) -%}
         {%- endif -%}
         {%- if identifier.type == 'anonymous_id' -%}
@@ -110,22 +116,57 @@
 {% endmacro %}
 
 
-{#- The value at a path: a column of stg_events, or a path inside a JSON column. -#}
-{% macro identifier_path(path) %}
+{#- The paths that the list reads of each JSON column: one reading serves them all. -#}
+{% macro event_documents() %}
+    {%- set documents = {} -%}
+    {%- for identifier in identifier_types() -%}
+        {%- for path in identifier.paths + identifier.when.keys() | list -%}
+            {%- set keys = path.split('.') -%}
+            {%- if keys | length > 1 -%}
+                {%- set paths = documents.setdefault(keys[0], []) -%}
+                {%- if keys[1:] not in paths -%}
+                    {%- do paths.append(keys[1:]) -%}
+                {%- endif -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{- return(documents) -}}
+{% endmacro %}
+
+
+{#- The columns of a feed, and what is read of its documents. -#}
+{% macro feed_columns(feed) %}
+    {%- set columns = ['feed.*'] -%}
+    {%- for document, paths in feed.documents.items() -%}
+        {%- do columns.append(
+            json_texts(document, paths) | trim ~ ' as ' ~ document ~ '_texts'
+        ) -%}
+    {%- endfor -%}
+    {{- return(columns | join(', ')) -}}
+{% endmacro %}
+
+
+{#- The value at a path: a column of stg_events, or one of those read of a document. -#}
+{% macro identifier_path(path, documents) %}
     {%- set keys = path.split('.') -%}
-    {{- return(json_text(keys[0], keys[1:]) | trim if keys | length > 1 else path) -}}
+    {%- if keys | length == 1 -%}
+        {{- return(path) -}}
+    {%- endif -%}
+    {{- return(list_item(
+        keys[0] ~ '_texts', documents[keys[0]].index(keys[1:]) + 1
+    ) | trim) -}}
 {% endmacro %}
 
 
 {#- The value where every path of `conditions` holds its text, else null. -#}
-{% macro value_where(value, conditions) %}
+{% macro value_where(value, conditions, documents) %}
     {%- if not conditions -%}
         {{- return(value) -}}
     {%- endif -%}
     {%- set tests = [] -%}
     {%- for path, text in conditions.items() -%}
         {%- do tests.append(
-            'lower(' ~ identifier_path(path) ~ ') = '
+            'lower(' ~ identifier_path(path, documents) ~ ') = '
             ~ string_literal(text | string | lower) | trim
         ) -%}
     {%- endfor -%}

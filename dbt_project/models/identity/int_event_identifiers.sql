@@ -27,18 +27,11 @@ with
 
 {% endif %}
 {% for feed in feeds %}
-    -- One column per place where an identifier may stand, the strongest first. New is
-    -- what is not here yet, not what is later than the last: events may land days late.
-    {{ feed.name }}_found as (
+    -- New is what is not here yet, not what is later than the last: events may land
+    -- days late.
+    {{ feed.name }}_read as (
 
-        select
-            {{ feed.source_id }} as source_id,
-            {{ feed.key }} as feed_key,
-            {{ feed.received_at }} as received_at,
-        {%- for place in feed.places %}
-            {{ place.value }} as {{ place.column }}
-            {{- ',' if not loop.last }}
-        {%- endfor %}
+        select {{ feed_columns(feed) }}
         from {{ feed.relation }} as feed
         where
             {{ feed.key }} is not null
@@ -50,6 +43,21 @@ with
                         and taken.message_id = feed.message_id
                 )
             {% endif %}
+
+    ),
+
+    -- One column per place where an identifier may stand, the strongest first.
+    {{ feed.name }}_found as (
+
+        select
+            {{ feed.source_id }} as source_id,
+            {{ feed.key }} as feed_key,
+            {{ feed.received_at }} as received_at,
+        {%- for place in feed.places %}
+            {{ place.value }} as {{ place.column }}
+            {{- ',' if not loop.last }}
+        {%- endfor %}
+        from {{ feed.name }}_read
 
     ),
 
