@@ -126,10 +126,6 @@ def timestamp_type() -> str:
     return "timestamp"
 
 
-def touched_nodes() -> str:
-    return "select 1 as node_id, 1 as cluster_id"
-
-
 def tracking_plan(events: list[object]) -> str:
     return "select 1 as planned"
 

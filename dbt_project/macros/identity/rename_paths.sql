@@ -11,7 +11,7 @@
             'select here.losing_id, above.losing_id as next_id from ' ~ merges
             ~ ' as here left join ' ~ merges ~ ' as above '
             ~ 'on here.surviving_id = above.losing_id where here.losing_id in '
-            ~ '(select node_id from (' ~ touched_nodes() ~ ') as touched)'
+            ~ '(select node_id from ' ~ work_table('touched') ~ ')'
         ) -%}
         {%- set state = namespace(walked=[], moving=true) -%}
         {%- for place in range(1, maximum + 1) if state.moving -%}

@@ -1,12 +1,12 @@
 {#- What a table that follows from the clusters has to look at in a build.
 
-    Its rows carry the greatest batch of the tables that it was made from. What came with
-    a greater one is new, and then the rows of all identifiers of the clusters that it
-    touched are made anew, and no others. -#}
+    Its rows carry the greatest batch of the tables that they were made from. What came
+    with a greater one is new, and then the rows of all identifiers of the clusters that
+    it touched are made anew, and no others. -#}
 
 {#- The greatest batch that this table was made from; none when all of it is to be made
-    anew. That is so as well when nothing is left of what it was made from: after a change
-    of the rules there may be identifiers that are in no cluster any more. -#}
+    anew. That is so as well when nothing is left of what it was made from: after a
+    change of the rules there may be identifiers that are in no cluster any more. -#}
 {% macro built_up_to() %}
     {%- if not execute or should_full_refresh() -%}
         {{- return(none) -}}
@@ -41,22 +41,21 @@
 {% endmacro %}
 
 
-{#- A select of the identifiers whose rows are made anew, with their cluster; one that
-    no edge touches is a cluster of its own. -#}
-{% macro touched_nodes() %}
+{#- A pre-hook: the work table `touched` (node_id, cluster_id) of the identifiers whose
+    rows are made anew. One that no edge touches is a cluster of its own. -#}
+{% macro find_touched_nodes() %}
+    {%- if execute -%}
+        {%- do create_work_table('touched', touched_nodes(built_up_to())) -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{% macro touched_nodes(newest) %}
     {%- set clusters = ref('int_identity_clusters') -%}
     {%- set identifiers = ref('int_identifiers') -%}
-    {%- set alone = (
-        'select identifiers.identifier_id as node_id, '
-        ~ 'identifiers.identifier_id as cluster_id from ' ~ identifiers
-        ~ ' as identifiers left join ' ~ clusters ~ ' as clusters '
-        ~ 'on identifiers.identifier_id = clusters.node_id '
-        ~ 'where clusters.node_id is null'
-    ) -%}
-    {%- set newest = built_up_to() -%}
     {%- if newest is none -%}
         {{- return(
-            'select node_id, cluster_id from ' ~ clusters ~ ' union all ' ~ alone
+            'select node_id, cluster_id from ' ~ clusters ~ ' union all ' ~ alone_nodes()
         ) -}}
     {%- endif -%}
     {{- return(
@@ -65,14 +64,25 @@
         ~ ' union select clusters.cluster_id from ' ~ clusters ~ ' as clusters '
         ~ 'inner join ' ~ identifiers ~ ' as identifiers '
         ~ 'on clusters.node_id = identifiers.identifier_id '
-        ~ 'where identifiers.age_batch_id > ' ~ newest ~ ') union all ' ~ alone
-        ~ ' and identifiers.age_batch_id > ' ~ newest
+        ~ 'where identifiers.age_batch_id > ' ~ newest ~ ') union all '
+        ~ alone_nodes() ~ ' and identifiers.age_batch_id > ' ~ newest
     ) -}}
 {% endmacro %}
 
 
-{#- The incremental strategy `touched_nodes`: the rows of touched identifiers go, and what
-    the model selects takes their place. `unique_key` names the columns that hold an
+{% macro alone_nodes() %}
+    {{- return(
+        'select identifiers.identifier_id as node_id, '
+        ~ 'identifiers.identifier_id as cluster_id from ' ~ ref('int_identifiers')
+        ~ ' as identifiers left join ' ~ ref('int_identity_clusters') ~ ' as clusters '
+        ~ 'on identifiers.identifier_id = clusters.node_id '
+        ~ 'where clusters.node_id is null'
+    ) -}}
+{% endmacro %}
+
+
+{#- The incremental strategy `touched_nodes`: the rows of touched identifiers go, what the
+    model selects takes their place. `unique_key` names the columns that hold an
     identifier; a row goes when one of them is touched. -#}
 {% macro get_incremental_touched_nodes_sql(arguments) %}
     {%- set target = arguments['target_relation'] -%}
@@ -91,7 +101,7 @@
     {%- if built_up_to() is not none %}
         where
         {%- for column in node_columns %}
-            {{ column }} in (select node_id from ({{ touched_nodes() }}) as touched)
+            {{ column }} in (select node_id from {{ work_table('touched') }})
             {{- ' or' if not loop.last }}
         {%- endfor %}
     {%- endif %}

@@ -10,8 +10,8 @@
     columns to keep.
 
     A build makes the whole table, unless the config `only_touched` is true: then the
-    select gives the edges between the nodes of touched_nodes(), and only the rows of
-    those are replaced. -#}
+    select gives the edges between the nodes of the work table `touched`, which a
+    pre-hook makes, and only the rows of those are replaced. -#}
 {% materialization merges, default %}
     {%- set edge_columns = config.require('edge_columns') -%}
     {{ run_hooks(pre_hooks) }}
@@ -26,7 +26,8 @@
         {% set rows = create_work_table('rows', rows) %}
         {% call statement('main') -%}
             {{ delete_touched_rows(target, ['losing_id']) }};
-            insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ rows }}
+            insert into {{ target }} ({{ columns }})
+            select {{ columns }} from {{ rows }}
         {%- endcall %}
         {% do adapter.commit() %}
     {% else %}

@@ -5,7 +5,10 @@
         incremental_strategy='touched_nodes',
         unique_key=['identifier_id', 'other_identifier_id'],
         on_schema_change='append_new_columns',
-        pre_hook="{{ make_joined_units(ref('int_identity_joins')) }}",
+        pre_hook=[
+            "{{ find_touched_nodes() }}",
+            "{{ make_joined_units(ref('int_identity_joins')) }}",
+        ],
         post_hook="{% if execute %}{% do drop_work_tables() %}{% endif %}",
     )
 }}
@@ -14,7 +17,7 @@ with
 
 touched as (
 
-    {{ touched_nodes() }}
+    select * from {{ work_table('touched') }}
 
 ),
 

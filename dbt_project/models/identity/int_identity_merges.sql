@@ -2,6 +2,7 @@
     config(
         materialized='merges',
         only_touched=true,
+        pre_hook="{{ find_touched_nodes() }}",
         edge_order=[
             'case when is_rule then 0 else 1 end',
             'received_at',
@@ -19,7 +20,7 @@ with
 
 touched as (
 
-    {{ touched_nodes() }}
+    select * from {{ work_table('touched') }}
 
 ),
 

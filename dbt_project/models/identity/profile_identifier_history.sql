@@ -4,7 +4,10 @@
         incremental_strategy='touched_nodes',
         unique_key='identifier_id',
         on_schema_change='append_new_columns',
-        pre_hook="{{ make_rename_paths(ref('int_identity_merges')) }}",
+        pre_hook=[
+            "{{ find_touched_nodes() }}",
+            "{{ make_rename_paths(ref('int_identity_merges')) }}",
+        ],
         post_hook="{% if execute %}{% do drop_work_tables() %}{% endif %}",
     )
 }}
@@ -13,7 +16,7 @@ with
 
 touched as (
 
-    {{ touched_nodes() }}
+    select * from {{ work_table('touched') }}
 
 ),
 

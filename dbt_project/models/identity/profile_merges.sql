@@ -4,6 +4,8 @@
         incremental_strategy='touched_nodes',
         unique_key='losing_identifier_id',
         on_schema_change='append_new_columns',
+        pre_hook="{{ find_touched_nodes() }}",
+        post_hook="{% if execute %}{% do drop_work_tables() %}{% endif %}",
     )
 }}
 
@@ -11,7 +13,7 @@ with
 
 touched as (
 
-    {{ touched_nodes() }}
+    select * from {{ work_table('touched') }}
 
 ),
 
