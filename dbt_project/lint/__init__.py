@@ -22,11 +22,11 @@ is_blocked_account = is_personal = release_covers = _condition
 
 asked_version = common_type = common_value = enforcement_action = _expression
 masked = planned_name = violation_order = with_new_names = _expression
-allowed_value = bigint_hash = build_started_microseconds = _expression
+allowed_value = build_started_microseconds = _expression
 clusters_version = delete_rows_of_other_clusters = _expression
 delete_rows_of_other_rules = feed_message_id = identifier_id = _expression
 json_text = json_type_of = limit_batch_id = limit_key = _expression
-limit_of_identifier = limit_of_type = most_recent = next_batch_id = _expression
+limit_of_identifier = most_recent = next_batch_id = _expression
 normalized_by_type = _expression
 profile_id = property = trait = try_cast = _expression
 
@@ -62,10 +62,6 @@ def event_roots(rules: list[object]) -> list[object]:
 
 def event_columns() -> str:
     return "source_id, message_id"
-
-
-def identifier_limits() -> dict[str, int]:
-    return {"user_id": 1}
 
 
 def identifier_feeds() -> list[dict[str, object]]:
