@@ -59,22 +59,21 @@
 {% macro follow_to_end(pointers, name, extra_columns=[]) %}
     {%- set state = namespace(pointers=pointers, moving=true) -%}
     {%- for step in range(1, 65) if state.moving -%}
-        {%- set on = 'select count(*) from ' ~ state.pointers ~ ' as here inner join '
-            ~ state.pointers ~ ' as there on here.cluster_id = there.node_id '
-            ~ 'where there.cluster_id <> here.cluster_id' -%}
-        {%- set state.moving = single_value(on) > 0 -%}
-        {%- if state.moving -%}
-            {%- set followed = create_work_table(
-                name ~ '_' ~ step, follow_pointers(state.pointers, extra_columns)
-            ) -%}
-            {%- do drop_work_table(state.pointers) -%}
-            {%- set state.pointers = followed -%}
-        {%- endif -%}
+        {%- set followed = create_work_table(
+            name ~ '_' ~ step, follow_pointers(state.pointers, extra_columns)
+        ) -%}
+        {%- do drop_work_table(state.pointers) -%}
+        {%- set state.pointers = followed -%}
+        {%- set state.moving = single_value(
+            'select coalesce(max(is_moved), 0) from ' ~ followed
+        ) > 0 -%}
     {%- endfor -%}
     {{- return(state.pointers) -}}
 {% endmacro %}
 
 
+{#- Each pointer led on to where the node at its end points; is_moved (0 or 1) says
+    whether that was elsewhere. -#}
 {% macro follow_pointers(pointers, extra_columns=[]) %}
     {%- set columns = [] -%}
     {%- for column in extra_columns -%}
@@ -82,7 +81,8 @@
     {%- endfor -%}
     {{- return(
         'select here.node_id, ' ~ columns | join('')
-        ~ 'coalesce(there.cluster_id, here.cluster_id) as cluster_id '
+        ~ 'coalesce(there.cluster_id, here.cluster_id) as cluster_id, '
+        ~ 'case when there.cluster_id <> here.cluster_id then 1 else 0 end as is_moved '
         ~ 'from ' ~ pointers ~ ' as here '
         ~ 'left join ' ~ pointers ~ ' as there on here.cluster_id = there.node_id'
     ) -}}

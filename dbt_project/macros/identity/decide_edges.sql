@@ -36,8 +36,8 @@
         left=0, rounds=0, at_once=1,
     ) -%}
     {%- set state.left = count_rows(state.open) -%}
-    {#- As many rounds at once as were needed so far: a round on nothing costs little,
-        a question for what is left costs as much as a round. -#}
+    {#- The more rounds were needed so far, the more at once: the question whether any
+        edge is left is not free, nor is a round on nothing. -#}
     {%- for batch in range(settings.maximum_rounds)
         if state.left and state.rounds < settings.maximum_rounds -%}
         {%- set statements = [] -%}
@@ -47,7 +47,7 @@
         {%- do run_statements(statements) -%}
         {%- set state.rounds = state.rounds + state.at_once -%}
         {%- set state.at_once = [
-            state.rounds, 16, settings.maximum_rounds - state.rounds
+            [state.rounds // 4, 1] | max, 16, settings.maximum_rounds - state.rounds
         ] | min -%}
         {%- set state.left = count_rows(work_table('open_' ~ state.rounds % 2)) -%}
     {%- endfor -%}
