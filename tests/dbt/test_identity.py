@@ -34,6 +34,10 @@ from tests.dbt.identity_worlds import (
 
 RUN = ("run", "--select", "+profile_identifiers")
 REBUILD = ("run", "--full-refresh", "--select", "identity,+profile_identifiers")
+# What follows from the profiles costs seconds, so it is not built each time.
+WITH_HISTORY = (*RUN, "identity")
+REBUILD_WITH_HISTORY = ("run", "--full-refresh", "--select", "identity")
+HISTORY = ("profile_merges", "profile_identifier_history", "identity_conflicts")
 RULES = Rules(
     priorities={
         "user_id": 1,
@@ -54,6 +58,7 @@ RULES = Rules(
 )
 WORLDS = 150
 Profiles = dict[Identifier, str]
+Tables = dict[str, list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -118,8 +123,17 @@ def story() -> Story:
 
 
 @pytest.fixture(scope="module")
+def histories() -> dict[str, Tables]:
+    """What follows from the profiles, after the builds that made it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def built(
-    make_project: Callable[[], Project], identity_project_dir: Path, story: Story
+    make_project: Callable[[], Project],
+    identity_project_dir: Path,
+    story: Story,
+    histories: dict[str, Tables],
 ) -> dict[str, Profiles]:
     """The profiles after each build, by its name."""
     project = make_project()
@@ -130,6 +144,8 @@ def built(
     def build(name: str, *arguments: str) -> None:
         project.dbt(*(arguments or RUN))
         found[name] = profiles_of(project)
+        if "identity" in arguments:
+            histories[name] = history_of(project)
 
     def land(part: slice, name: str) -> None:
         events = [person_event(**event) for event in story.events[part]]
@@ -139,14 +155,14 @@ def built(
         add_people(project, *story.people_of(part))
 
     land(FIRST, "first")
-    build("first")
+    build("first", *WITH_HISTORY)
     land(SECOND, "second")
     build("late")
     project.land(decisions(story), segment="decided", dataset=IDENTITY_RULES)
     build("decided")
     land(REST, "rest")
-    build("all")
-    build("rebuilt", *REBUILD)
+    build("all", *WITH_HISTORY)
+    build("rebuilt", *REBUILD_WITH_HISTORY)
     build("rebuilt again", *REBUILD)
     project.land(
         decisions(story, action="withdraw"), segment="withdrawn", dataset=IDENTITY_RULES
@@ -191,6 +207,16 @@ def profiles_of(project: Project) -> Profiles:
             select identifier_type, identifier_value, profile_id
             from identity.profile_identifiers
         """)
+    }
+
+
+def history_of(project: Project) -> Tables:
+    """The rows of what follows from the profiles, in a fixed order."""
+    return {
+        name: project.query(
+            f"select * exclude (batch_id) from identity.{name} order by all"  # noqa: S608 - names from above
+        )
+        for name in HISTORY
     }
 
 
@@ -248,6 +274,16 @@ def test_builds_over_decisions_give_the_definition(
 def test_two_full_rebuilds_change_nothing(built: dict[str, Profiles]) -> None:
     assert built["rebuilt"] == built["all"]
     assert built["rebuilt again"] == built["all"]
+
+
+@pytest.mark.parametrize("name", HISTORY)
+def test_history_by_batches_is_that_of_a_rebuild(
+    built: dict[str, Profiles], histories: dict[str, Tables], name: str
+) -> None:
+    assert set(histories) <= set(built)
+    assert histories["all"][name] == histories["rebuilt"][name]
+    changed = set(histories["all"][name]).symmetric_difference(histories["first"][name])
+    assert len(changed) > 50
 
 
 def test_what_is_withdrawn_leaves_no_trace(
