@@ -112,6 +112,11 @@ class ClustersProject:
         for node, limits in batch.limits.items():
             self.limits[node] = limits, self.batch_id
 
+    def clear(self) -> None:
+        """Forget everything; the next build finds no table."""
+        self.__init__(self.project)  # type: ignore[misc]
+        self.project.query("drop schema if exists graph cascade")
+
     def build(self, model: str = "limited", **variables: Any) -> None:
         """Write the tables and run dbt."""
         self._write_tables()
@@ -122,11 +127,9 @@ class ClustersProject:
 
     def clusters(self, model: str = "limited") -> dict[int, tuple[int, bool, bool]]:
         """Each node's cluster and flags, as built."""
-        rows = self.project.query(
-            f"select node_id, cluster_id, is_contested, is_undecided from graph.{model}"
-        )
+        rows = self.project.query(f"from graph.{model}")
         assert len({row[0] for row in rows}) == len(rows)
-        return {row[0]: row[1:] for row in rows}
+        return {node: (*row[:3],) for node, *row in rows}
 
     def batches(self) -> dict[int, int]:
         """Each node's batch, as built."""
@@ -146,30 +149,26 @@ class ClustersProject:
         edges = [
             (*edge, *order, batch_id) for edge, (order, batch_id) in self.edges.items()
         ]
-        limits: list[tuple[Any, ...]] = [
+        limits = [
             (node, *limit, batch_id)
             for node, (found, batch_id) in self.limits.items()
             for limit in found
         ]
-        limits += [
+        splits = [
             (node, *limit, None)
             for node, found in self.splits.items()
             for limit in found
         ]
         with duckdb.connect(self.project.data_dir / "warehouse.duckdb") as connection:
-            connection.execute("drop schema if exists seed cascade")
-            for statement in SEED.split(";"):
-                connection.execute(statement)
+            connection.execute(f"drop schema if exists seed cascade; {SEED}")
             for name, rows in (
                 ("edges", edges),
-                ("limits", limits),
+                ("limits", [*limits, *splits]),
                 ("joins", self.joins),
             ):
                 if rows:
-                    columns = [f"column{i}" for i in range(len(rows[0]))]
-                    table = pa.table(
-                        dict(zip(columns, zip(*rows, strict=True), strict=True))
-                    )
+                    columns = dict(enumerate(zip(*rows, strict=True)))
+                    table = pa.table({f"c{i}": value for i, value in columns.items()})
                     connection.register("rows", table)
-                    connection.execute(f"insert into seed.{name} select * from rows")
+                    connection.execute(f"insert into seed.{name} from rows")
                     connection.unregister("rows")

@@ -148,7 +148,7 @@ class Graph:
 
 
 def clusters_of(graph: Graph) -> dict[int, tuple[int, bool]]:
-    """Each node's cluster (its smallest node), and whether an edge of it was dropped."""
+    """Each node's cluster (its smallest node); whether an edge of it was dropped."""
     units = UnionFind[int]()
     for left, right in graph.joins:
         units.join(left, right)
