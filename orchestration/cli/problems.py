@@ -15,6 +15,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from collector.errors import ObjectStorageError, SourcesError
     from collector.plan import PlanError
     from collector.server import AlreadyRunning
+    from orchestration.identity.identifiers import IdentityProblem
     from orchestration.project import BuildError
     from profiles.published import PublishedDatabaseMissing
 
@@ -26,6 +27,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
         AlreadyRunning,
         PlanError,
         BuildError,
+        IdentityProblem,
         PublishedDatabaseMissing,
     )
 

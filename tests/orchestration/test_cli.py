@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 import yaml
 
 from collector.server import EXIT_TAKEN
-from orchestration.cli import main
 from orchestration.cli.new import Kind, create
 from orchestration.cli.problems import Problem
 from orchestration.project import ROOT, build
@@ -28,6 +25,7 @@ COMMANDS = (
     "plan",
     "sync",
     "profile",
+    "identity",
     "ui",
     "check",
     "quarantine",
@@ -52,21 +50,9 @@ Call = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def call(kith: Kith, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Runs the command in this process, which spares it the second of a start."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        line = ["kith", *arguments]
-        with (
-            patch.dict(os.environ, kith.environ),
-            patch.object(sys, "argv", line),
-            pytest.raises(SystemExit) as ended,
-        ):
-            main()
-        assert isinstance(ended.value.code, int)
-        return subprocess.CompletedProcess(line, ended.value.code, *capsys.readouterr())
-
-    return run
+def call(kith: Kith) -> Call:
+    """Runs the command in this process."""
+    return kith.call
 
 
 @pytest.fixture

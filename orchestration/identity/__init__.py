@@ -1,0 +1,1 @@
+"""The identity graph for people: rules, reasons, and what rules would do."""

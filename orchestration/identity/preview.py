@@ -1,0 +1,202 @@
+"""What other rules about identities would do: a build of them beside the present one.
+
+The published database is copied to `<data>/preview`, and dbt builds there, by the
+project as it stands in the working tree, the identity graph and what rests on it. The
+events are those that were published, so that nothing but the rules makes a difference.
+Neither the warehouse nor the raw datasets nor the log of the audiences is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from activations import load_syncs, make_plan
+from activations.errors import ActivationError
+from activations.payload import open_published
+from activations.syncs import Sync
+from collector.files import make_directories, try_lock
+from collector.object_storage import RawPlace
+from collector.raw import ensure_datasets
+from orchestration.dbt_runs import NodeResult, run_dbt
+from orchestration.identity.comparison import Comparison, compare
+from orchestration.identity.identifiers import (
+    Identifier,
+    IdentityProblem,
+    declared_identifiers,
+)
+from orchestration.identity.rules import (
+    Rule,
+    check_decision,
+    following,
+    read_rules,
+    write_rule,
+)
+from orchestration.project import DBT_PROJECT, destinations_file
+from profiles.published import CURRENT, current_build
+
+# All that rests on identities. What is read from raw anew stays as it was published,
+# and so does monitoring: both tell of more than the rules.
+_SELECTED = ["stg_identity_rules+", "int_event_identifiers+"]
+_LEFT_OUT = ["path:models/monitoring", "source:raw+1,int_event_identifiers+"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncRows:
+    """What a sync would send by now and by the previewed rules: rows by operation.
+
+    `problem` is why that cannot be told.
+    """
+
+    now: dict[str, int] | None
+    then: dict[str, int] | None
+    problem: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What differs under the previewed rules, and what each sync would send.
+
+    `syncs_problem` is why the syncs cannot be read at all.
+    """
+
+    comparison: Comparison
+    syncs: dict[str, SyncRows]
+    syncs_problem: str | None = None
+
+
+def preview(
+    data_dir: Path,
+    raw_dir: RawPlace,
+    *,
+    rules: Sequence[Rule] = (),
+    blocked: Sequence[Identifier] = (),
+    on_node: Callable[[NodeResult], None] | None = None,
+) -> Preview:
+    """What the working tree's rules, `rules` and `blocked` values would do.
+
+    Raises `IdentityProblem` when a rule contradicts another, when dbt fails, or when
+    another preview is under way.
+    """
+    published = current_build(data_dir / "published")
+    decided = read_rules(raw_dir)
+    for rule in rules:
+        check_decision(decided, rule)
+        decided.append(following(decided, rule))
+    with _workplace(data_dir) as work:
+        shutil.copyfile(published, work / "warehouse.duckdb")
+        ensure_datasets(work / "raw")
+        for rule in decided:
+            write_rule(work / "raw", rule)
+        _build(work, blocked, on_node)
+        comparison = compare(published, work / "warehouse.duckdb")
+        try:
+            syncs = _syncs(data_dir, work)
+        except ActivationError as error:
+            return Preview(comparison=comparison, syncs={}, syncs_problem=str(error))
+        return Preview(comparison=comparison, syncs=syncs)
+
+
+@contextlib.contextmanager
+def _workplace(data_dir: Path) -> Iterator[Path]:
+    """An empty directory that is gone afterwards; one preview at a time has it."""
+    work = data_dir / "preview"
+    make_directories(work)
+    lock = try_lock(data_dir / "preview.lock")
+    if lock is None:
+        holder = (data_dir / "preview.lock").read_text("utf-8").strip()
+        raise IdentityProblem(
+            f"another preview is under way, in process {holder}. Wait for it."
+        )
+    with lock:
+        try:
+            _empty(work)
+            yield work
+        finally:
+            _empty(work)
+            work.rmdir()
+
+
+def _empty(directory: Path) -> None:
+    """Remove all that is there, also what a preview left that was killed."""
+    for entry in directory.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _build(
+    work: Path,
+    blocked: Sequence[Identifier],
+    on_node: Callable[[NodeResult], None] | None,
+) -> None:
+    arguments = ["run", "--select", *_SELECTED, "--exclude", *_LEFT_OUT]
+    if blocked:
+        arguments += ["--vars", json.dumps({"identifiers": _with_blocked(blocked)})]
+    with _local_raw():
+        run = run_dbt(
+            arguments, data_dir=work, project_dir=DBT_PROJECT, on_node=on_node
+        )
+    if not run.succeeded:
+        failed = [
+            f"- {node.kind} {node.name} ({node.path}): {node.message}"
+            for node in run.nodes
+            if node.status == "error"
+        ]
+        raise IdentityProblem(
+            "dbt could not build the preview.\n"
+            + "\n".join([run.problem] if run.problem else failed)
+        )
+
+
+def _with_blocked(blocked: Sequence[Identifier]) -> list[dict[str, Any]]:
+    """The declared identifiers, with these values blocked too."""
+    return [
+        entry
+        | {
+            "blocked": [
+                *entry.get("blocked", []),
+                *(one.value for one in blocked if one.type == entry["type"]),
+            ]
+        }
+        for entry in declared_identifiers()
+    ]
+
+
+@contextlib.contextmanager
+def _local_raw() -> Iterator[None]:
+    """Let dbt find the raw datasets below its data directory, wherever they are."""
+    url = os.environ.pop("KITH_RAW_URL", None)
+    try:
+        yield
+    finally:
+        if url is not None:
+            os.environ["KITH_RAW_URL"] = url
+
+
+def _syncs(data_dir: Path, work: Path) -> dict[str, SyncRows]:
+    """What each sync of the working tree would send, now and then; nothing is sent."""
+    (work / "published").mkdir()
+    (work / "published" / CURRENT).symlink_to(work / "warehouse.duckdb")
+    syncs = load_syncs(work, destinations_file=destinations_file())
+    return {name: _rows(sync, data_dir, work) for name, sync in sorted(syncs.items())}
+
+
+def _rows(sync: Sync, data_dir: Path, work: Path) -> SyncRows:
+    found = []
+    for place in (data_dir, work):
+        try:
+            with open_published(place / "published") as connection:
+                plan = make_plan(sync, data_dir=data_dir, con=connection)
+                rows = {str(name): number for name, number in plan.counts.items()}
+                found.append(rows | {"held": plan.held})
+        except ActivationError as error:
+            return SyncRows(now=None, then=None, problem=str(error))
+    return SyncRows(now=found[0], then=found[1], problem=None)
