@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -27,9 +28,9 @@ class Identifier:
         return f"{self.type}:{self.value}"
 
 
-def declared_identifiers() -> list[dict[str, Any]]:
-    """`vars: identifiers` of dbt_project.yml as it is here, the strongest first."""
-    file = DBT_PROJECT / "dbt_project.yml"
+def declared_identifiers(project_dir: Path = DBT_PROJECT) -> list[dict[str, Any]]:
+    """`vars: identifiers` of dbt_project.yml, the strongest first."""
+    file = project_dir / "dbt_project.yml"
     try:
         entries = load(file.read_text("utf-8"))["vars"]["identifiers"]
     except (yaml.YAMLError, KeyError, TypeError) as error:

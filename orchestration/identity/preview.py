@@ -12,10 +12,10 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from activations import load_syncs, make_plan
 from activations.errors import ActivationError
@@ -39,7 +39,7 @@ from orchestration.identity.rules import (
     write_rule,
 )
 from orchestration.project import DBT_PROJECT, destinations_file
-from profiles.published import CURRENT, current_build
+from profiles.published import current_build, publish
 
 # All that rests on identities. What is read from raw anew stays as it was published,
 # and so does monitoring: both tell of more than the rules.
@@ -77,6 +77,7 @@ def preview(
     *,
     rules: Sequence[Rule] = (),
     blocked: Sequence[Identifier] = (),
+    project_dir: Path = DBT_PROJECT,
     on_node: Callable[[NodeResult], None] | None = None,
 ) -> Preview:
     """What the working tree's rules, `rules` and `blocked` values would do.
@@ -94,8 +95,10 @@ def preview(
         ensure_datasets(work / "raw")
         for rule in decided:
             write_rule(work / "raw", rule)
-        _build(work, blocked, on_node)
-        comparison = compare(published, work / "warehouse.duckdb")
+        _build(work, project_dir, blocked, on_node)
+        # dbt keeps its database open; nobody else does that one.
+        publish(work / "warehouse.duckdb", work / "published")
+        comparison = compare(published, current_build(work / "published"))
         try:
             syncs = _syncs(data_dir, work)
         except ActivationError as error:
@@ -105,9 +108,12 @@ def preview(
 
 @contextlib.contextmanager
 def _workplace(data_dir: Path) -> Iterator[Path]:
-    """An empty directory that is gone afterwards; one preview at a time has it."""
-    work = data_dir / "preview"
-    make_directories(work)
+    """An empty directory that is gone afterwards; one preview at a time has one.
+
+    Its name is new each time, because dbt keeps the last database open, by its path.
+    """
+    place = data_dir / "preview"
+    make_directories(data_dir)
     lock = try_lock(data_dir / "preview.lock")
     if lock is None:
         holder = (data_dir / "preview.lock").read_text("utf-8").strip()
@@ -115,34 +121,27 @@ def _workplace(data_dir: Path) -> Iterator[Path]:
             f"another preview is under way, in process {holder}. Wait for it."
         )
     with lock:
+        # A preview that was killed has left its own.
+        shutil.rmtree(place, ignore_errors=True)
         try:
-            _empty(work)
-            yield work
+            make_directories(place)
+            yield Path(tempfile.mkdtemp(dir=place))
         finally:
-            _empty(work)
-            work.rmdir()
-
-
-def _empty(directory: Path) -> None:
-    """Remove all that is there, also what a preview left that was killed."""
-    for entry in directory.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _build(
     work: Path,
+    project_dir: Path,
     blocked: Sequence[Identifier],
     on_node: Callable[[NodeResult], None] | None,
 ) -> None:
     arguments = ["run", "--select", *_SELECTED, "--exclude", *_LEFT_OUT]
     if blocked:
-        arguments += ["--vars", json.dumps({"identifiers": _with_blocked(blocked)})]
+        arguments += ["--vars", _vars(project_dir, blocked)]
     with _local_raw():
         run = run_dbt(
-            arguments, data_dir=work, project_dir=DBT_PROJECT, on_node=on_node
+            arguments, data_dir=work, project_dir=project_dir, on_node=on_node
         )
     if not run.succeeded:
         failed = [
@@ -156,9 +155,9 @@ def _build(
         )
 
 
-def _with_blocked(blocked: Sequence[Identifier]) -> list[dict[str, Any]]:
-    """The declared identifiers, with these values blocked too."""
-    return [
+def _vars(project_dir: Path, blocked: Sequence[Identifier]) -> str:
+    """The declared identifiers with these values blocked too, as dbt takes them."""
+    identifiers = [
         entry
         | {
             "blocked": [
@@ -166,8 +165,9 @@ def _with_blocked(blocked: Sequence[Identifier]) -> list[dict[str, Any]]:
                 *(one.value for one in blocked if one.type == entry["type"]),
             ]
         }
-        for entry in declared_identifiers()
+        for entry in declared_identifiers(project_dir)
     ]
+    return json.dumps({"identifiers": identifiers})
 
 
 @contextlib.contextmanager
@@ -183,8 +183,6 @@ def _local_raw() -> Iterator[None]:
 
 def _syncs(data_dir: Path, work: Path) -> dict[str, SyncRows]:
     """What each sync of the working tree would send, now and then; nothing is sent."""
-    (work / "published").mkdir()
-    (work / "published" / CURRENT).symlink_to(work / "warehouse.duckdb")
     syncs = load_syncs(work, destinations_file=destinations_file())
     return {name: _rows(sync, data_dir, work) for name, sync in sorted(syncs.items())}
 
