@@ -100,10 +100,11 @@ def preview(
         document = asdict(made)
         print_json(document.pop("comparison") | document)
     else:
-        _show(made)
+        show(made)
 
 
-def _show(made: Preview) -> None:
+def show(made: Preview) -> None:
+    """Print what differs, a line for each thing that a person would look at."""
     found = made.comparison
     lines = [
         f"profiles     {found.profiles_before} -> {found.profiles_after}",

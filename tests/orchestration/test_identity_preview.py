@@ -18,6 +18,7 @@ from activations import load_syncs, make_plan
 from collector.datasets import EVENTS
 from collector.files import try_lock
 from collector.raw import ensure_datasets, write_file
+from orchestration.cli.identity_preview import show
 from orchestration.dbt_runs import run_dbt
 from orchestration.identity.comparison import compare
 from orchestration.identity.identifiers import Identifier
@@ -164,6 +165,17 @@ def test_the_syncs_send_what_was_told(world: World) -> None:
         planned[name] = counts | {"held": plan.held}
     assert told == planned
     assert told["files__newsletter_subscribers"]["insert"] == 2
+
+
+def test_it_is_told_in_words(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    show(world.made)
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == ["profiles     3 -> 3", "identifiers  8 -> 8"]
+    assert "profiles that are split: 1" in told
+    assert "audience cart_abandoners: 1 -> 1 members; 1 enter, 1 exit" in told
+    assert told[-1] == (
+        "sync files__newsletter_subscribers: would send 2 insert; now 2 insert"
+    )
 
 
 def test_nothing_is_written_or_left_behind(world: World) -> None:
