@@ -62,6 +62,8 @@ def explain(
 
 
 def _show(found: Explanation) -> None:
+    from orchestration.identity.explain import MOST_REFUSED
+
     if found.is_one_profile:
         out.print(
             f"{found.left} and {found.right} are one profile, {found.profile_id}",
@@ -76,7 +78,10 @@ def _show(found: Explanation) -> None:
     if found.split is not None:
         out.print(f"a rule keeps them apart ({found.split})", markup=False)
     if not found.links:
-        out.print("nothing ever linked the two, not even through others")
+        out.print(
+            f"no way of events and rules leads from one to the other, not even over "
+            f"{MOST_REFUSED} links that were refused"
+        )
         return
     out.print(f"  {found.left}", markup=False)
     for link in found.links:

@@ -19,6 +19,10 @@ from orchestration.identity.identifiers import Identifier, IdentityProblem, prof
 from orchestration.identity.links import Link
 
 
+MOST_REFUSED = 20
+"""A way over more refused links than these explains nothing, and is not looked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
     """Whose two identifiers are, and the shortest way between them, if there is any.
@@ -49,16 +53,14 @@ def explain(
     known = links.joins(connection) + links.events(connection, profiles)
     for one, other in pairwise(profiles):
         known += links.refused(connection, one, other)
+    path = _shortest(left, right, known)
     return Explanation(
         left=left,
         right=right,
         profile_id=profile_id,
         other_profile_id=other_profile_id,
         split=_split(connection, left, right),
-        links=tuple(
-            links.with_event(connection, link) if link.message_id else link
-            for link in _shortest(left, right, known)
-        ),
+        links=tuple(links.with_event_names(connection, path)),
     )
 
 
@@ -77,11 +79,13 @@ def _profiles_between(
 ) -> list[str]:
     """The profiles from one to the other, each tied to the next by a refused link.
 
-    Empty when no such links lead there; the profile alone when both are the same.
+    Empty when no few such links lead there; the profile alone when both are the same.
     """
     parents: dict[str, str | None] = {start: None}
     newest = [start]
-    while newest and end not in parents:
+    for _ in range(MOST_REFUSED):
+        if not newest or end in parents:
+            break
         rows = connection.execute(
             """
             select other_profile_id as next_id, profile_id, received_at, message_id

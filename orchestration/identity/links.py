@@ -66,18 +66,24 @@ def events(
         with members as (
             select * from identity.profile_identifiers
             where profile_id in (select unnest(?))
+        ),
+
+        -- Materialized, or two ends of a profile might be paired before their edges.
+        started as materialized (
+            select edges.*, members.profile_id, identifier_type, identifier_value
+            from identity.int_identity_edges as edges
+            inner join members on edges.left_id = members.identifier_id
         )
 
-        select one.identifier_type, one.identifier_value,
-            other.identifier_type, other.identifier_value,
-            edges.source_id, edges.message_id, edges.received_at
-        from identity.int_identity_edges as edges
-        inner join members as one on edges.left_id = one.identifier_id
-        inner join members as other
-            on edges.right_id = other.identifier_id
-            and one.profile_id = other.profile_id
-        order by edges.received_at, edges.message_id, edges.source_id, edges.priority,
-            edges.left_id, edges.right_id
+        select started.identifier_type, started.identifier_value,
+            members.identifier_type, members.identifier_value,
+            started.source_id, started.message_id, started.received_at
+        from started
+        inner join members
+            on started.right_id = members.identifier_id
+            and started.profile_id = members.profile_id
+        order by started.received_at, started.message_id, started.source_id,
+            started.priority, started.left_id, started.right_id
         """,
         [profiles],
     ).fetchall()
@@ -103,14 +109,23 @@ def refused(
     return [_of_event(row, refused=row[7]) for row in rows]
 
 
-def with_event(connection: duckdb.DuckDBPyConnection, link: Link) -> Link:
-    """The link with the name of its event, or its type of call where it has no name."""
-    row = connection.execute(
-        "select coalesce(event, type) from staging.stg_events "
-        "where source_id = ? and message_id = ?",
-        [link.source_id, link.message_id],
-    ).fetchone()
-    return link if row is None else replace(link, event=row[0])
+def with_event_names(
+    connection: duckdb.DuckDBPyConnection, links: Sequence[Link]
+) -> list[Link]:
+    """The links with the names of their events, or types of call that have no name."""
+    rows = connection.execute(
+        """
+        select source_id, message_id, coalesce(event, type)
+        from staging.stg_events
+        where (source_id, message_id) in (select (unnest($1), unnest($2)))
+        """,
+        [[link.source_id for link in links], [link.message_id for link in links]],
+    ).fetchall()
+    names = {(source_id, message_id): name for source_id, message_id, name in rows}
+    return [
+        replace(link, event=names.get((link.source_id, link.message_id)))
+        for link in links
+    ]
 
 
 def _of_event(row: tuple[Any, ...], *, refused: str | None = None) -> Link:

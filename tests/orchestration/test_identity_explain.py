@@ -93,7 +93,7 @@ def test_between_profiles_the_refused_events_are_told(kith: Kith) -> None:
 def test_what_nothing_links_is_told_with_the_rule(kith: Kith) -> None:
     told = kith.call("identity", "explain", "user_id:dan", "email:ANN@example.com")
     assert "a rule keeps them apart (by ann: she said so)" in told.stdout
-    assert "nothing ever linked the two" in told.stdout
+    assert "no way of events and rules leads" in told.stdout
 
 
 def test_who_was_never_seen_is_a_mistake(kith: Kith) -> None:
@@ -103,8 +103,7 @@ def test_who_was_never_seen_is_a_mistake(kith: Kith) -> None:
 
 
 def test_a_database_of_another_version_is_told(tmp_path: Path) -> None:
-    GRAPH_ = Graph({"p1": [ANN, MAIL]})
-    GRAPH_.publish(tmp_path)
+    Graph({"p1": [ANN, MAIL]}).publish(tmp_path)
     (file,) = (tmp_path / "published").glob("2*.duckdb")
     file.chmod(0o600)
     with duckdb.connect(file) as connection:
