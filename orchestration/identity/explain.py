@@ -18,7 +18,6 @@ from orchestration.identity import links
 from orchestration.identity.identifiers import Identifier, IdentityProblem, profile_of
 from orchestration.identity.links import Link
 
-
 MOST_REFUSED = 20
 """A way over more refused links than these explains nothing, and is not looked for."""
 

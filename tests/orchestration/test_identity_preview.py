@@ -21,11 +21,12 @@ from collector.raw import ensure_datasets, write_file
 from orchestration.cli.identity_preview import show
 from orchestration.dbt_runs import run_dbt
 from orchestration.identity.comparison import compare
+from orchestration.identity.explain import explain
 from orchestration.identity.identifiers import Identifier
 from orchestration.identity.preview import Preview, preview
 from orchestration.identity.rules import Rule, new_rule, write_rule
 from orchestration.project import DBT_PROJECT, DESTINATIONS
-from profiles.published import current_build, publish
+from profiles.published import connect, current_build, publish
 from tests.dbt.conftest import DAY, Row, event_row
 from tests.kith import Kith
 from tests.orchestration.identity_graph import Graph
@@ -176,6 +177,22 @@ def test_it_is_told_in_words(world: World, capsys: pytest.CaptureFixture[str]) -
     assert told[-1] == (
         "sync files__newsletter_subscribers: would send 2 insert; now 2 insert"
     )
+
+
+def test_what_came_true_is_explained(world: World) -> None:
+    """On the tables as dbt makes them; test_identity_explain.py shows every case."""
+    with connect(world.data_dir / "published") as connection:
+        apart = explain(connection, KIOSK, ANN)
+        joined = explain(connection, FAY, Identifier("anonymous_id", "phone"))
+    assert not apart.is_one_profile
+    assert apart.split == "by eve: stands in a shop"
+    (refused,) = apart.links
+    assert refused.event == "identify"
+    assert (refused.refused or "").startswith("refused: ")
+    assert joined.is_one_profile
+    rule, event = joined.links
+    assert (rule.rule_id, rule.reason) == (JOIN.rule_id, "told by Ann")
+    assert (event.event, event.refused) == ("identify", None)
 
 
 def test_nothing_is_written_or_left_behind(world: World) -> None:
