@@ -38,7 +38,12 @@ KIOSK, FAY = (Identifier("anonymous_id", name) for name in ("kiosk", "fay"))
 SPLIT = new_rule("exclude", KIOSK, ANN, reason="stands in a shop", by="eve")
 JOIN = new_rule("include", FAY, ANN, reason="told by Ann", by="eve")
 # What audiences and syncs are made of, without what only tells of a build.
-MODELS = ["+path:models/audiences", "+path:models/syncs", "path:models/events"]
+MODELS = [
+    "+path:models/audiences",
+    "+path:models/syncs",
+    "path:models/events",
+    "path:models/identity",
+]
 
 
 def events() -> Iterator[Row]:
