@@ -14,6 +14,7 @@ import pytest
 
 from orchestration.cli.new import Kind, create
 from tests.dbt.conftest import PROJECT_DIR, Project, Row, event_row
+from tests.dbt.identity_reference import profile_id
 
 ENTITIES = ("+account_profiles", "+traits_account", "+household_profiles")
 
@@ -44,7 +45,8 @@ def called(user: str | None, minute: int, group: str, **traits: str) -> Row:
 
 
 def events() -> list[Row]:
-    """A family of four over two addresses, neighbours, and two companies."""
+    """A family over two addresses, neighbours, a hotel, and two companies."""
+    hotel = {"street": "2 Station Square", "postalCode": "10115"}
     home = {"street": "1 Elm Street", "postalCode": "10115"}
     cabin = {"street": "9 Lake Road", "postalCode": "80331"}
     return [
@@ -66,6 +68,7 @@ def events() -> list[Row]:
             context={"groupId": "bolt"},
             minute=14,
         ),
+        *(told(f"guest-{n}", 100 + n, **hotel) for n in range(60)),
     ]
 
 
@@ -85,12 +88,12 @@ def household(
 
 
 def households(project: Project) -> dict[str, str]:
-    """The household of each user who has one."""
+    """The household of each user who has one, but for the guests of the hotel."""
     return dict(
         project.query(
             "select identifier_value, household_id from entities.household_profiles "
             "inner join identity.profile_identifiers using (profile_id) "
-            "where identifier_type = 'user_id'"
+            "where identifier_type = 'user_id' and identifier_value not like 'guest%'"
         )
     )
 
@@ -102,7 +105,16 @@ def test_people_who_share_addresses_are_one_household(household: Project) -> Non
     assert found["dora"] != found["ann"]
     assert set(found) == {"ann", "ben", "cleo", "dora"}
     profiles = household.query("select distinct profile_id from events.events")
-    assert len(profiles) == 6, "a household joins no profiles"
+    assert len(profiles) == 66, "a household joins no profiles"
+
+
+def test_a_hotel_is_no_household(household: Project) -> None:
+    sizes = household.query(
+        "select count(*) from entities.household_profiles "
+        "group by household_id order by 1 desc"
+    )
+    # The hotel and its first 49 guests are 50 nodes.
+    assert sizes == [(49,), (3,), *[(1,)] * 12]
 
 
 def test_a_person_belongs_to_accounts(household: Project) -> None:
@@ -135,16 +147,10 @@ def test_a_person_belongs_to_accounts(household: Project) -> None:
     ]
 
 
-def test_a_household_keeps_its_name_when_it_grows(household: Project) -> None:
-    before = households(household)
-    # Dora moves in with a neighbour who was never heard of, and with the family.
-    household.land(
-        [
-            told("gwen", 20, street="1 Elm Street", postalCode="99999"),
-            told("dora", 21, street="9 lake road", postalCode="80331"),
-        ],
-        segment="second",
+def test_a_household_is_called_by_its_earliest_member(household: Project) -> None:
+    # So it keeps its name when others come, and the older name when it meets another.
+    (ann,) = household.query(
+        "select profile_id from identity.profile_identifiers "
+        "where identifier_value = 'ann'"
     )
-    household.dbt("run", "--select", *ENTITIES)
-    after = households(household)
-    assert after == dict.fromkeys([*before, "gwen"], before["ann"])
+    assert households(household)["ann"] == profile_id(("household", *ann))
