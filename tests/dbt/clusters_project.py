@@ -6,10 +6,8 @@ again at an earlier one; builds come in between.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -20,8 +18,7 @@ from tests.dbt.identity_reference import Graph
 LIMITED = """
 {{ config(
     materialized='clusters', schema='graph', limits='limits', joins='joins',
-    edge_order=['seen_at', 'message_id'], rules=var('rules'),
-    maximum_nodes=var('maximum_nodes'), maximum_rounds=var('maximum_rounds'),
+    edge_order=['seen_at', 'message_id'], rules=var('rules'), %s
 ) }}
 -- depends_on: {{ ref('limits') }}, {{ ref('joins') }}
 select left_id, right_id, seen_at, message_id, batch_id
@@ -44,7 +41,7 @@ profile: kith
 macro-paths: [macros]
 target-path: "{{ env_var('KITH_DATA_DIR') }}/dbt/target"
 flags: {warn_error_options: {silence: [ConfigTargetPathDeprecation]}}
-vars: {rules: first, maximum_nodes: null, maximum_rounds: 2000}
+vars: {rules: first}
 """
 SEED = """
 create schema seed;
@@ -64,7 +61,9 @@ def write_clusters_project(directory: Path) -> Path:
         "dbt_project.yml": CONFIG,
         "profiles.yml": (PROJECT_DIR / "profiles.yml").read_text(),
         "models/sources.yml": SOURCES,
-        "models/limited.sql": LIMITED,
+        "models/limited.sql": LIMITED % "",
+        "models/capped.sql": LIMITED % "maximum_nodes=6",
+        "models/hasty.sql": LIMITED % "maximum_rounds=2",
         "models/plain.sql": PLAIN,
     }
     for name in ("limits", "joins"):
@@ -117,13 +116,10 @@ class ClustersProject:
         self.__init__(self.project)  # type: ignore[misc]
         self.project.query("drop schema if exists graph cascade")
 
-    def build(self, model: str = "limited", **variables: Any) -> None:
+    def build(self, model: str = "limited", *arguments: str) -> None:
         """Write the tables and run dbt."""
         self._write_tables()
-        full = ["--full-refresh"] if variables.pop("full_refresh", False) else []
-        self.project.dbt(
-            "run", "--select", f"+{model}", *full, "--vars", json.dumps(variables)
-        )
+        self.project.dbt("run", "--select", f"+{model}", *arguments)
 
     def clusters(self, model: str = "limited") -> dict[int, tuple[int, bool, bool]]:
         """Each node's cluster and flags, as built."""
@@ -131,9 +127,9 @@ class ClustersProject:
         assert len({row[0] for row in rows}) == len(rows)
         return {node: (*row[:3],) for node, *row in rows}
 
-    def batches(self) -> dict[int, int]:
+    def batches(self, model: str = "limited") -> dict[int, int]:
         """Each node's batch, as built."""
-        return dict(self.project.query("select node_id, batch_id from graph.limited"))
+        return {row[0]: row[4] for row in self.project.query(f"from graph.{model}")}
 
     def graph(self, maximum_nodes: int | None = None) -> Graph:
         """The graph as the reference takes it."""

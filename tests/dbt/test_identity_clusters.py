@@ -25,6 +25,7 @@ from tests.dbt.clusters_project import (
 from tests.dbt.conftest import Project
 from tests.dbt.identity_reference import UnionFind, clusters_of
 
+SECOND_RULES = ("--vars", "{rules: second}")
 Rows = dict[int, tuple[int, bool, bool]]
 
 # What a node counts toward: nothing, a type, a type within a week.
@@ -86,22 +87,22 @@ def expected(project: ClustersProject, maximum_nodes: int | None = None) -> Rows
     return {node: (*row, False) for node, row in found.items()}
 
 
-@pytest.mark.parametrize(("maximum_nodes", "worlds"), [(None, 300), (6, 300)])
+@pytest.mark.parametrize(("model", "cap"), [("limited", None), ("capped", 6)])
 def test_every_batch_gives_what_taking_one_edge_after_the_other_gives(
-    clusters: ClustersProject, maximum_nodes: int | None, worlds: int
+    clusters: ClustersProject, model: str, cap: int | None
 ) -> None:
-    chance = random.Random(worlds)  # noqa: S311 - repeatable, not secret
-    batches = [Batch() for _ in range(4)]
-    for _ in range(worlds):
+    chance = random.Random(20261122)  # noqa: S311 - repeatable, not secret
+    batches = [Batch() for _ in range(3)]
+    for _ in range(300):
         add_random_world(clusters, batches, chance)
     known: Rows = {}
     for batch in batches:
         clusters.add(batch)
-        clusters.build(maximum_nodes=maximum_nodes)
-        built = clusters.clusters()
-        assert built == expected(clusters, maximum_nodes)
+        clusters.build(model)
+        built = clusters.clusters(model)
+        assert built == expected(clusters, cap)
         # Who follows the table by batch_id sees every change.
-        numbers = clusters.batches()
+        numbers = clusters.batches(model)
         assert max(numbers.values()) == clusters.batch_id
         for node in built:
             if built[node] != known.get(node):
@@ -109,8 +110,8 @@ def test_every_batch_gives_what_taking_one_edge_after_the_other_gives(
         assert clusters.batch_id == 10 or min(numbers.values()) < clusters.batch_id
         known = built
     assert sum(is_contested for _, is_contested, _ in known.values()) > 100
-    clusters.build(maximum_nodes=maximum_nodes, full_refresh=True)
-    assert clusters.clusters() == known
+    clusters.build(model, "--full-refresh")
+    assert clusters.clusters(model) == known
 
 
 def test_a_build_with_nothing_new_touches_nothing_and_other_rules_touch_all(
@@ -125,14 +126,14 @@ def test_a_build_with_nothing_new_touches_nothing_and_other_rules_touch_all(
     assert set(clusters.batches().values()) == {10}
     clusters.build()
     assert set(clusters.batches().values()) == {10}
-    clusters.build(rules="second")
+    clusters.build("limited", *SECOND_RULES)
     assert set(clusters.batches().values()) == {11}
     clusters.joins.append(next(edge for edge in clusters.edges if edge[0] != edge[1]))
-    clusters.build(rules="second")
+    clusters.build("limited", *SECOND_RULES)
     assert set(clusters.batches().values()) == {12}
     assert clusters.clusters() == expected(clusters)
     clusters.splits.pop(next(iter(clusters.splits)))
-    clusters.build(rules="second")
+    clusters.build("limited", *SECOND_RULES)
     assert set(clusters.batches().values()) == {13}
     assert clusters.clusters() == expected(clusters)
 
@@ -156,16 +157,20 @@ def test_what_is_left_undecided_is_told_and_decided_by_later_builds(
     batches[1].edges[(chain[20], chain[0] + 2)] = (100, "later")
     for batch in batches:
         clusters.add(batch)
-        clusters.build(maximum_rounds=2)
-        assert_right_where_decided(clusters.clusters(), expected(clusters))
-        assert any(is_undecided for *_, is_undecided in clusters.clusters().values())
+        clusters.build("hasty")
+        assert_right_where_decided(clusters.clusters("hasty"), expected(clusters))
+        assert any(
+            is_undecided for *_, is_undecided in clusters.clusters("hasty").values()
+        )
     for _ in range(20):
-        left = sum(is_undecided for *_, is_undecided in clusters.clusters().values())
+        left = sum(
+            is_undecided for *_, is_undecided in clusters.clusters("hasty").values()
+        )
         if not left:
             break
-        clusters.build(maximum_rounds=2)
-        assert_right_where_decided(clusters.clusters(), expected(clusters))
-    assert clusters.clusters() == expected(clusters)
+        clusters.build("hasty")
+        assert_right_where_decided(clusters.clusters("hasty"), expected(clusters))
+    assert clusters.clusters("hasty") == expected(clusters)
 
 
 def assert_right_where_decided(built: Rows, right: Rows) -> None:
@@ -254,7 +259,7 @@ worlds = st.lists(
 
 
 @settings(
-    max_examples=3,
+    max_examples=2,
     # An example costs seconds, so a failing one is not made smaller.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     deadline=None,
@@ -281,5 +286,5 @@ def test_batches_change_nothing(
             batches[number].edges[edge] = min(known, (at, ""))
     for batch in batches:
         clusters.add(batch)
-        clusters.build(maximum_nodes=4)
-        assert clusters.clusters() == expected(clusters, 4)
+        clusters.build("capped")
+        assert clusters.clusters("capped") == expected(clusters, 6)
