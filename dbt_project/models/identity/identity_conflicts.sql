@@ -27,6 +27,19 @@ edges as (
 
 ),
 
+-- A model that is read twice has two names here: an engine copies what one name gives.
+left_clusters as (
+
+    select * from {{ ref('int_identity_clusters') }}
+
+),
+
+right_clusters as (
+
+    select * from {{ ref('int_identity_clusters') }}
+
+),
+
 clusters as (
 
     select * from {{ ref('int_identity_clusters') }}
@@ -53,13 +66,31 @@ units as (
 
 ),
 
+left_ends as (
+
+    select * from {{ ref('int_identifiers') }}
+
+),
+
+right_ends as (
+
+    select * from {{ ref('int_identifiers') }}
+
+),
+
 identifiers as (
 
     select * from {{ ref('int_identifiers') }}
 
 ),
 
-profile_identifiers as (
+ends as (
+
+    select * from {{ ref('profile_identifiers') }}
+
+),
+
+other_ends as (
 
     select * from {{ ref('profile_identifiers') }}
 
@@ -77,11 +108,11 @@ apart as (
         left_clusters.cluster_id as left_cluster_id,
         right_clusters.cluster_id as right_cluster_id
     from edges
-    inner join clusters as left_clusters
+    inner join left_clusters
         on
             edges.left_id = left_clusters.node_id
             and left_clusters.is_contested
-    inner join clusters as right_clusters
+    inner join right_clusters
         on
             edges.right_id = right_clusters.node_id
             and right_clusters.is_contested
@@ -229,9 +260,9 @@ directed as (
         on
             apart.left_id = reasons.left_id
             and apart.right_id = reasons.right_id
-    inner join identifiers as left_ends
+    inner join left_ends
         on apart.left_id = left_ends.identifier_id
-    inner join identifiers as right_ends
+    inner join right_ends
         on apart.right_id = right_ends.identifier_id
 
 ),
@@ -262,7 +293,7 @@ select
     turned.other_identifier_id,
     {{ batch_of_build() }} as batch_id
 from turned
-inner join profile_identifiers as ends
+inner join ends
     on turned.identifier_id = ends.identifier_id
-inner join profile_identifiers as other_ends
+inner join other_ends
     on turned.other_identifier_id = other_ends.identifier_id

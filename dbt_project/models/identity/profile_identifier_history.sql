@@ -20,7 +20,14 @@ touched as (
 
 ),
 
+-- A model that is read twice has two names here: an engine copies what one name gives.
 identifiers as (
+
+    select * from {{ ref('int_identifiers') }}
+
+),
+
+surviving as (
 
     select * from {{ ref('int_identifiers') }}
 
@@ -124,7 +131,7 @@ merged as (
         on born.identifier_id = paths.node_id
     inner join identity_merges
         on paths.losing_id = identity_merges.losing_id
-    inner join identifiers as surviving
+    inner join surviving
         on identity_merges.surviving_id = surviving.identifier_id
 
 ),

@@ -23,7 +23,14 @@ identity_merges as (
 
 ),
 
-identifiers as (
+-- A model that is read twice has two names here: an engine copies what one name gives.
+losing as (
+
+    select * from {{ ref('int_identifiers') }}
+
+),
+
+surviving as (
 
     select * from {{ ref('int_identifiers') }}
 
@@ -44,9 +51,9 @@ select
 from touched
 inner join identity_merges
     on touched.node_id = identity_merges.losing_id
-inner join identifiers as losing
+inner join losing
     on identity_merges.losing_id = losing.identifier_id
-inner join identifiers as surviving
+inner join surviving
     on identity_merges.surviving_id = surviving.identifier_id
 where
     identity_merges.is_rule
