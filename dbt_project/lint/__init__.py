@@ -25,7 +25,7 @@ masked = planned_name = violation_order = with_new_names = _expression
 allowed_value = build_started_microseconds = _expression
 clusters_version = delete_rows_of_other_clusters = _expression
 delete_rows_of_other_rules = feed_message_id = identifier_id = _expression
-json_text = json_type_of = limit_batch_id = limit_key = _expression
+bigint_hash = json_text = json_type_of = limit_batch_id = limit_key = _expression
 limit_of_identifier = most_recent = next_batch_id = _expression
 normalized_by_type = _expression
 profile_id = property = trait = try_cast = _expression
