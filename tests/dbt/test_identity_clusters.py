@@ -228,14 +228,14 @@ def test_without_limits_clusters_are_the_components_of_union_find(
     forest = UnionFind[int]()
     for left, right in edges:
         forest.join(left, right)
-    right = {
+    components = {
         node: (smallest, False, False)
         for component in forest.components()
         for smallest in [min(component)]
         for node in component
     }
     # Not compared in the assertion, which would spell the difference out.
-    is_right = clusters.clusters("plain") == right
+    is_right = clusters.clusters("plain") == components
     assert is_right
 
 

@@ -274,9 +274,12 @@
     {%- endif -%}
     {%- set settled = create_work_table('settled', settled) -%}
 
+    {#- Whose flags may be others now: those that had one, all of a late group, and the
+        ends of fresh edges. -#}
     {%- set doubtful = create_work_table('doubtful',
         'select node_id from ' ~ members ~ ' where is_contested '
-        ~ 'or group_id in (select group_id from ' ~ broken ~ ')'
+        ~ 'or (group_id in (select group_id from ' ~ broken ~ ') and (is_late = 1 '
+        ~ 'or node_id in (select node_id from ' ~ fresh.nodes ~ ')))'
     ) -%}
     {%- if count_rows(doubtful) == 0 -%}
         {{- return(
@@ -284,11 +287,13 @@
             ~ 'false as is_undecided, ' ~ stamp ~ ' from ' ~ settled
         ) -}}
     {%- endif -%}
-    {%- set flags = create_work_table('flags', flags_of_nodes(
-        '(' ~ edges_at(doubtful, settings) ~ ')',
-        '(' ~ present_clusters(target, settled) ~ ')',
-        undecided
-    )) -%}
+    {%- set edges = create_work_table('doubtful_edges', edges_at(doubtful, settings)) -%}
+    {%- set present = create_work_table('present',
+        present_clusters(target, settled, edges)
+    ) -%}
+    {%- set flags = create_work_table('flags',
+        flags_of_nodes(edges, present, undecided)
+    ) -%}
     {%- set sql -%}
         select
             settled.node_id,
@@ -350,15 +355,40 @@
 {% endmacro %}
 
 
-{#- Every node with its cluster: as settled now, or else as it stands. -#}
-{% macro present_clusters(target, settled) %}
+{#- The ends of edges with their clusters: as settled now, or else as they stand. -#}
+{% macro present_clusters(target, settled, edges) %}
     {%- set sql -%}
-        select node_id, cluster_id from {{ settled }} as settled
+        with
+
+        ends as (
+
+            select left_id as node_id from {{ edges }}
+            union
+            select right_id as node_id from {{ edges }}
+
+        ),
+
+        placed as (
+
+            select ends.node_id, settled.cluster_id
+            from ends
+            left join {{ settled }} as settled on ends.node_id = settled.node_id
+
+        ),
+
+        outside as (
+
+            select node_id from placed
+            where cluster_id is null
+
+        )
+
+        select node_id, cluster_id from placed
+        where cluster_id is not null
         union all
         select nodes.node_id, nodes.cluster_id
         from {{ target }} as nodes
-        left join {{ settled }} as settled on nodes.node_id = settled.node_id
-        where settled.node_id is null
+        inner join outside on nodes.node_id = outside.node_id
     {%- endset -%}
     {{- return(sql) -}}
 {% endmacro %}
