@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     bench.command("collector")(collector)
     bench.command("overload")(overload)
     bench.command("plan")(plan)
+    bench.command("identity")(identity)
     app.add_typer(bench, name="bench")
 
 
@@ -65,6 +66,36 @@ def plan(
     warehouse, per million events. One event in ten departs from the plan.
     """
     _run("plan", [f"--events={events}"], as_json=as_json)
+
+
+def identity(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document.")
+    ] = False,
+    links: Annotated[
+        list[int] | None,
+        typer.Option(min=10_000, help="Pairs seen together; 1 and 10 million."),
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="cdp, hub, power or chains; all of them."),
+    ] = None,
+    chain: Annotated[
+        list[int] | None,
+        typer.Option(min=2, help="Length of one chain; 10,000 and 1 million."),
+    ] = None,
+) -> None:
+    """What joining identifiers into profiles takes, at once and one percent more.
+
+    Beside it stand scipy's connected components and splink's clustering, from the same
+    texts, in the same run; the results must be equal. Needs up to 8 GB of memory and
+    10 GB of disk for 10 million pairs. The last three may be given several times.
+    """
+    given = {"links": links, "shape": shape, "chain": chain}
+    options = [
+        f"--{name}={value}" for name, values in given.items() for value in values or ()
+    ]
+    _run("identity", options, as_json=as_json)
 
 
 def _run(name: str, options: list[str], *, as_json: bool) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.benchmarks.identity_graphs import SHAPES, more
 from tests.kith import Kith
 
 
@@ -34,6 +36,32 @@ def test_the_cost_of_the_plan_is_measured_and_nothing_left_behind(
     assert figures["warehouse"]["seconds_per_million_events"] > 0
     assert figures["warehouse"]["violations"] == 300
     assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_kith_and_its_peers_find_the_same_profiles(tmp_path: Path) -> None:
+    """The run itself fails when a result differs."""
+    kith = Kith(tmp_path / "data")
+    figures = kith.json("bench", "identity", "--links=20000", "--chain=500")
+    measured = [(row["shape"], row["program"]) for row in figures["graphs"]]
+    programs = ("kith", "scipy", "splink", "kith +1 %")
+    assert measured == [(shape, name) for shape in SHAPES for name in programs]
+    assert [row["order"] for row in figures["chains"]] == ["sorted", "random"]
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_accounts_and_devices_are_drawn_as_many_as_asked(shape: str) -> None:
+    """No number stands for both, and what comes later is of old and new ones."""
+    links = SHAPES[shape](20_000, np.random.default_rng(1))
+    later = more(links, 200, np.random.default_rng(1))
+    accounts, devices = (
+        np.concatenate(ends) for ends in zip(links, later, strict=True)
+    )
+    assert 0.95 < len(links[0]) / 20_000 < 1.05
+    assert not np.intersect1d(accounts, devices).size
+    known = [np.isin(new, old).sum() for new, old in zip(later, links, strict=True)]
+    assert known == [150, 50]
 
 
 def test_a_missing_load_generator_is_said(tmp_path: Path) -> None:

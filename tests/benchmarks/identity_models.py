@@ -1,0 +1,106 @@
+"""Kith's part of `kith bench identity`: the project's own models, run by dbt.
+
+    python -m tests.benchmarks.identity_models build DIRECTORY
+
+The pairs are a table of the warehouse that `identifier_tables` names, so the models
+begin with texts, as the peers do. No type has a limit and no profile a cap: the peers
+know neither, and the results are to be equal. What dbt takes to start is not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from orchestration.dbt_runs import NodeResult, run_dbt
+from orchestration.project import DBT_PROJECT
+from tests.benchmarks.resources import Stretch
+
+CHAIN = (
+    "int_event_identifiers",
+    "int_identifiers",
+    "int_identity_limits",
+    "int_identity_joins",
+    "int_identity_edges",
+    "int_identity_clusters",
+    "profile_identifiers",
+)
+_PAIRS = """
+sources:
+  - name: crm
+    schema: crm
+    tables:
+      - {name: pairs, description: Accounts and devices seen together.}
+"""
+VARS: dict[str, Any] = {
+    "identifiers": [
+        {"type": "account", "paths": ["user_id"]},
+        {"type": "device", "paths": ["anonymous_id"]},
+    ],
+    "identifier_tables": [
+        {
+            "source": ["crm", "pairs"],
+            "key": "pair_id",
+            "seen_at": "seen_at",
+            "columns": [
+                {"type": "account", "column": "account"},
+                {"type": "device", "column": "device"},
+            ],
+        }
+    ],
+    "maximum_identifiers": None,
+}
+
+
+def prepare(directory: Path) -> None:
+    """A project that knows the pairs, and all models above the measured ones."""
+    shutil.copytree(
+        DBT_PROJECT, directory / "dbt_project", ignore=shutil.ignore_patterns("logs")
+    )
+    (directory / "dbt_project" / "models" / "crm.yml").write_text(_PAIRS)
+    _run(directory, [f"+{CHAIN[-1]}", "--exclude", *CHAIN])
+
+
+def build(directory: Path) -> None:
+    """Run the models, and tell what each of them took as JSON."""
+    sys.stdout.write(json.dumps(_run(directory, [*CHAIN])) + "\n")
+
+
+def clusters(directory: Path) -> None:
+    """Run the clusters alone, on whatever stands in the tables above them."""
+    sys.stdout.write(json.dumps(_run(directory, ["int_identity_clusters"])) + "\n")
+
+
+def _run(directory: Path, selection: list[str]) -> dict[str, dict[str, float]]:
+    """What each model took, one after the other, each with the time before it."""
+    stretches: list[Stretch] = []
+    uses: dict[str, dict[str, float]] = {}
+
+    def started() -> None:
+        stretches.append(Stretch())
+
+    def ended(node: NodeResult) -> None:
+        uses[node.name] = asdict(stretches[-1].end())
+        stretches.append(Stretch())
+
+    run = run_dbt(
+        ["run", "--threads", "1", "--select", *selection, "--vars", json.dumps(VARS)],
+        data_dir=directory,
+        project_dir=directory / "dbt_project",
+        on_start=started,
+        on_node=ended,
+    )
+    if not run.succeeded:
+        failed = [node.message for node in run.nodes if node.status == "error"]
+        sys.exit("\n".join(failed) or run.problem or "dbt failed")
+    return uses
+
+
+PARTS = {"prepare": prepare, "build": build, "clusters": clusters}
+
+if __name__ == "__main__":
+    PARTS[sys.argv[1]](Path(sys.argv[2]))
