@@ -24,7 +24,7 @@ asked_version = common_type = common_value = enforcement_action = _expression
 masked = planned_name = violation_order = with_new_names = _expression
 allowed_value = build_started_microseconds = _expression
 clusters_version = delete_rows_of_other_clusters = _expression
-delete_rows_of_other_rules = feed_message_id = identifier_id = _expression
+delete_rows_of_other_rules = identifier_id = _expression
 bigint_hash = json_text = json_type_of = limit_batch_id = limit_key = _expression
 limit_of_identifier = most_recent = next_batch_id = _expression
 normalized_by_type = _expression
@@ -56,6 +56,10 @@ def days_ago(days: int) -> str:
     return f"(now() - interval '{days} days')"
 
 
+def computed_once() -> str:
+    return "materialized"
+
+
 def event_roots(rules: list[object]) -> list[object]:
     return rules
 
@@ -73,9 +77,10 @@ def identifier_feeds() -> list[dict[str, object]]:
         {**place, "column": f"value_{number}", "id": f"id_{number}"}
         for number, place in enumerate(places, start=1)
     ]
-    events = {"name": "events", "relation": "stg_events", "source_id": "source_id"}
-    keys = {"key": "message_id", "received_at": "received_at", "is_table": False}
-    return [{**events, **keys, "places": numbered}]
+    names = ("source_id", "message_id", "received_at")
+    columns = {name: f"feed.{name}" for name in names}
+    events = {"name": "events", "relation": "stg_events", **columns}
+    return [{**events, "places": numbered}]
 
 
 def feed_columns(feed: dict[str, object]) -> str:

@@ -10,15 +10,15 @@
     {%- set feeds = [{
         'name': 'events',
         'relation': ref('stg_events'),
-        'source_id': 'source_id',
-        'key': 'message_id',
-        'received_at': 'received_at',
-        'is_table': false,
+        'source_id': 'feed.source_id',
+        'message_id': 'feed.message_id',
+        'received_at': 'feed.received_at',
         'documents': event_documents(),
         'places': event_places(),
     }] -%}
     {%- for table in var('identifier_tables') -%}
         {%- set name = table.model if 'model' in table else table.source | join('.') -%}
+        {%- set key = 'cast(feed.' ~ table.key ~ ' as ' ~ dbt.type_string() ~ ')' -%}
         {%- do feeds.append({
             'name': 'table_' ~ loop.index,
             'relation': (
@@ -26,14 +26,13 @@
                 else source(table.source[0], table.source[1])
             ),
             'source_id': string_literal('table:' ~ name) | trim,
-            'key': 'cast(' ~ table.key ~ ' as ' ~ dbt.type_string() ~ ')',
+            'message_id': table_message_id(key, table.columns),
             'received_at': table_received_at(table.get('seen_at')),
-            'is_table': true,
             'documents': {},
             'places': table_places(table.columns),
         }) -%}
     {%- endfor -%}
-    {{- return(feeds) -}}
+    {{- return(feeds | selectattr('places') | list) -}}
 {% endmacro %}
 
 
@@ -197,19 +196,19 @@
 {% endmacro %}
 
 
-{#- A row of a table is one event, and a new one when it names other identifiers. Goes
-    with the columns of the feed's places. -#}
-{% macro feed_message_id(feed) %}
-    {%- if not feed.is_table -%}
-        {{- return('feed_key') -}}
-    {%- endif -%}
-    {%- set ids = [] -%}
-    {%- for place in feed.places -%}
-        {%- do ids.append(
-            'coalesce(cast(' ~ place.id ~ ' as ' ~ dbt.type_string() ~ "), '')"
+{#- A row of a table is one event, and a new one when it names other identifiers. They
+    are compared as they stand: no value has to be taken to see that a row is known. -#}
+{% macro table_message_id(key, columns) %}
+    {%- set text = dbt.type_string() -%}
+    {%- set values = [] -%}
+    {%- for column in columns -%}
+        {%- set value = 'cast(feed.' ~ column.column ~ ' as ' ~ text ~ ')' -%}
+        {%- do values.append(
+            'coalesce(cast(length(' ~ value ~ ') as ' ~ text ~ ") || ':' || " ~ value
+            ~ ", '')"
         ) -%}
     {%- endfor -%}
     {{- return(
-        "feed_key || ':' || substr(md5(" ~ ids | join(" || ',' || ") ~ '), 1, 16)'
+        key ~ " || ':' || substr(md5(" ~ values | join(" || ',' || ") ~ '), 1, 16)'
     ) -}}
 {% endmacro %}

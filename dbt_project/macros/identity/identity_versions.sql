@@ -14,7 +14,7 @@
             ]) -%}
         {%- endfor -%}
         {%- do rules.append([
-            feed.source_id, feed.key, feed.received_at, feed.documents, places
+            feed.source_id, feed.message_id, feed.received_at, feed.documents, places
         ]) -%}
     {%- endfor -%}
     {{- return(local_md5(tojson(rules))) -}}

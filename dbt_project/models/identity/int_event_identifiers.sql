@@ -33,16 +33,14 @@ with
 
         select {{ feed_columns(feed) }}
         from {{ feed.relation }} as feed
-        where
-            {{ feed.key }} is not null
-            {% if is_incremental() and not feed.is_table %}
-                and not exists (
-                    select 1 from taken
-                    where
-                        taken.source_id = feed.source_id
-                        and taken.message_id = feed.message_id
-                )
-            {% endif %}
+        {% if is_incremental() %}
+            where not exists (
+                select 1 from taken
+                where
+                    {{ feed.source_id }} = taken.source_id
+                    and {{ feed.message_id }} = taken.message_id
+            )
+        {% endif %}
 
     ),
 
@@ -51,13 +49,15 @@ with
 
         select
             {{ feed.source_id }} as source_id,
-            {{ feed.key }} as feed_key,
+            {{ feed.message_id }} as message_id,
             {{ feed.received_at }} as received_at,
         {%- for place in feed.places %}
             {{ place.value }} as {{ place.column }}
             {{- ',' if not loop.last }}
         {%- endfor %}
-        from {{ feed.name }}_read
+        from {{ feed.name }}_read as feed
+        -- A row of a table without its key is no event.
+        where {{ feed.message_id }} is not null
 
     ),
 
@@ -65,7 +65,7 @@ with
 
         select
             source_id,
-            feed_key,
+            message_id,
             received_at,
         {%- for place in feed.places %}
             {{ allowed_value(place) }} as {{ place.column }}
@@ -89,11 +89,10 @@ with
 
     ),
 
-    {{ feed.name }}_ranked as (
+    {{ feed.name }}_ranked as {{ computed_once() }} (
 
         select
             *,
-            {{ feed_message_id(feed) }} as message_id,
             coalesce(
                 {%- for place in feed.places %}
                     {{ place.id }}{{ ',' if not loop.last }}
@@ -155,10 +154,3 @@ select
     '{{ rules_version }}' as rules_version
 from identified
 cross join batches
-{% if is_incremental() and feeds | length > 1 %}
-    left join taken
-        on
-            identified.source_id = taken.source_id
-            and identified.message_id = taken.message_id
-    where taken.message_id is null
-{% endif %}
