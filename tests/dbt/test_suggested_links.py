@@ -9,10 +9,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from collector.datasets import IDENTITY_RULES
 from tests.dbt.conftest import (
     PROJECT_DIR,
+    START,
     Project,
     event_row,
     invoke_dbt,
@@ -51,6 +54,8 @@ PEOPLE: dict[str, dict[str, Any]] = {
         "country": "US",
     },
     "carl": {"first_name": "Carl", "last_name": "Smith", "phone": "+1 555 010 0000"},
+    "eve": {"first_name": "Eve", "last_name": "Lane", "phone": "+1 555 010 0001"},
+    "eva": {"first_name": "Eva", "last_name": "Lane", "phone": "+1 555 010 0001"},
     "nobody known": {"country": "DE"},
     # A switchboard that thirty people are called by.
     **{
@@ -86,6 +91,19 @@ def matched(make_project: Callable[[], Project]) -> Project:
         for minute, (name, traits) in enumerate(PEOPLE.items())
     ]
     project.land(rows, segment="people")
+    # Twins that share a phone: somebody has looked, and they are two.
+    rule = {
+        "rule_id": "twins",
+        "action": "exclude",
+        "left_type": "user_id",
+        "left_value": "eve",
+        "right_type": "user_id",
+        "right_value": "eva",
+        "reason": "twins",
+        "created_by": "support",
+        "created_at": START,
+    }
+    project.land([rule], segment="twins", dataset=IDENTITY_RULES)
     run_model(project, "+suggested_links", *VARS)
     project.dbt("test", "--select", "suggested_links", *VARS)
     return project
@@ -119,6 +137,23 @@ def test_pairs_are_suggested_with_what_they_agree_in(matched: Project) -> None:
         ("anna", "anna at work", *anna),
         ("bob", "bob's other account", *bob),
     ]
+
+
+def test_whom_a_rule_keeps_apart_is_not_suggested_again(matched: Project) -> None:
+    """Without the rule they would be: they agree in more than Bob does."""
+    pairs = "select left_profile_id, right_profile_id from identity.suggested_links"
+    assert ("eva", "eve") not in names(matched, pairs)
+    file = PROJECT_DIR / "models" / "identity" / "suggested_links.py"
+    model = runpy.run_path(str(file))
+    twins = [
+        {"profile_id": name, "email": None, "country": None, **PEOPLE[name]}
+        for name in ("eva", "eve")
+    ]
+    apart = pa.table({"profile_id": ["eva"], "other_profile_id": ["eve"]})
+    settings = {"minimum_score": 0.5, "expected_share": 0.01}
+    for kept, count in ((apart[:0], 1), (apart, 0)):
+        found = model["suggested_links"](pa.Table.from_pylist(twins), kept, **settings)
+        assert len(found) == count
 
 
 def test_scores_are_probabilities_of_one_model(matched: Project) -> None:

@@ -136,7 +136,20 @@ def model(dbt, session):
         ) from None
     settings = checked(json.loads(dbt.config.meta_get("matching")))
     people = dbt.ref("traits_identity").to_arrow_table()
-    return suggested_links(people, **settings)
+    apart = kept_apart(dbt.ref("stg_identity_rules"), dbt.ref("profile_identifiers"))
+    return suggested_links(people, apart.to_arrow_table(), **settings)
+
+
+def kept_apart(rules, identifiers):
+    """The pairs of profiles that a person has said are two."""
+    one, other = identifiers.set_alias("one"), identifiers.set_alias("other")
+    return (
+        rules.filter("action = 'exclude'")
+        .set_alias("rules")
+        .join(one, "rules.left_id = one.identifier_id")
+        .join(other, "rules.right_id = other.identifier_id")
+        .project("one.profile_id as profile_id, other.profile_id as other_profile_id")
+    )
 
 
 def checked(given):
@@ -155,8 +168,9 @@ def checked(given):
     return settings
 
 
-def suggested_links(people, *, minimum_score, expected_share):
-    """The pairs of `people` that score at least `minimum_score`, as an Arrow table.
+def suggested_links(people, apart, *, minimum_score, expected_share):
+    """The pairs of `people` that score at least `minimum_score`, but for those that are
+    kept `apart`, as an Arrow table.
 
     `expected_share` is how many of the profiles have a second one among the others:
     what is believed of a pair before anything of it is compared.
@@ -166,6 +180,7 @@ def suggested_links(people, *, minimum_score, expected_share):
 
     with duckdb.connect() as connection:
         connection.register("people", people)
+        connection.register("apart", apart)
         connection.execute(f"create table profiles as {NORMALISED}")
         tables = DuckDBAPI(connection)
         linker = Linker(
@@ -198,7 +213,17 @@ def suggested_links(people, *, minimum_score, expected_share):
                 {agreements},
                 '{model_version(expected_share)}' as model_version
             from {scored.physical_name}
-            where match_probability >= {minimum_score}
+            where
+                match_probability >= {minimum_score}
+                and not exists (
+                    select 1 from apart
+                    where
+                        (profile_id = profile_id_l and other_profile_id = profile_id_r)
+                        or (
+                            profile_id = profile_id_r
+                            and other_profile_id = profile_id_l
+                        )
+                )
             order by score desc, left_profile_id, right_profile_id
             """
         ).to_arrow_table()
