@@ -80,7 +80,7 @@ versions as (
 
     ),
 
-    members as (
+    members as {{ computed_once() }} (
 
         select
             identifiers.*,
@@ -93,7 +93,7 @@ versions as (
     ),
 {% else %}
     -- An identifier that no edge touches is a profile of its own.
-    members as (
+    members as {{ computed_once() }} (
 
         select
             identifiers.*,
