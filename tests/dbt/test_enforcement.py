@@ -420,14 +420,14 @@ def conservation(project: Project) -> dict[str, int]:
 def tables(
     project: Project, schemas: tuple[str, ...] | None = None
 ) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all tables, but for the times of runs."""
+    """All rows of all tables, but for the times and numbers of builds."""
     found = project.query(
         """
         select
             table_schema || '.' || table_name,
             string_agg('"' || column_name || '"', ', ' order by ordinal_position)
         from information_schema.columns
-        where column_name not in ('entered_at', 'at')
+        where column_name not in ('entered_at', 'at', 'batch_id', 'age_batch_id')
         group by all
         """
     )
