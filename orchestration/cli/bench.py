@@ -88,8 +88,8 @@ def identity(
     """What joining identifiers into profiles takes, at once and one percent more.
 
     Beside it stand scipy's connected components and splink's clustering, from the same
-    texts, in the same run; the results must be equal. Needs up to 8 GB of memory and
-    10 GB of disk for 10 million pairs. The last three may be given several times.
+    texts, in the same run; the results must be equal. 10 million pairs take gigabytes
+    of memory and disk. The last three options may be given several times.
     """
     given = {"links": links, "shape": shape, "chain": chain}
     options = [
