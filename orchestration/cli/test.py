@@ -60,9 +60,8 @@ def run_checks(
 ) -> None:
     """Run every check and test that CI runs.
 
-    Style, types, layering, SQL, and each folder of tests, as many at a time as there
-    are processors. What one printed is shown when it ends, and the last line says which
-    failed.
+    Style, types, layering, SQL, and each folder of tests, several at a time. What one
+    printed is shown when it ends, and the last line says which failed.
     """
     from orchestration.project import ROOT
 
@@ -111,8 +110,12 @@ def _places_of_tests(root: Path) -> list[str]:
 
 
 def run_all(checks: list[Check], root: Path) -> Iterator[Outcome]:
-    """Run the checks side by side; they come in the order in which they end."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    """Run the checks side by side; they come in the order in which they end.
+
+    One more at a time than there are processors, because the tests of services spend
+    half of their time waiting.
+    """
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
         running: list[Future[Outcome]] = [
             pool.submit(_run, check, root) for check in checks
         ]
