@@ -7,9 +7,11 @@ models; scipy's connected components and splink's clustering on the same pairs. 
 results are compared: the same identifiers must be together. Each runs as a program of
 its own, one after the other, on every core, with its tables in a DuckDB file.
 
-Kith is measured twice. `texts` is what the others do: to number the identifiers, find
-the clusters, and tell each identifier its own. `all` has what only Kith does before
-that: normalise and block every value, and keep who was seen in which event.
+Kith is measured three times. `graph` is what the others do: to number the texts, find
+the clusters, and tell each text its own. `profiles` is the project's own identity graph
+from the identifiers of events on, which also knows when and where each identifier and
+each link was seen first. `all` has what comes before: to normalise and block every
+value, and to keep who was seen in which event.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from tests.benchmarks import identity_report
 from tests.benchmarks.collector import describe_machine
 from tests.benchmarks.identity_chains import measure_chains
 from tests.benchmarks.identity_graphs import SHAPES, more, write_pairs
-from tests.benchmarks.identity_models import CHAIN
+from tests.benchmarks.identity_models import CHAIN, GRAPH
 from tests.benchmarks.identity_peers import PEERS
 
 Row = dict[str, Any]
@@ -39,6 +41,7 @@ _KITH = (
     "select identifier_type || ':' || identifier_value as identifier, "
     "profile_id as cluster_id from other.identity.profile_identifiers"
 )
+_GRAPH = "select identifier, cluster_id from other.identity.pair_members"
 _PEER = "select identifier, cluster_id from other.result"
 
 
@@ -67,29 +70,43 @@ def _shape_rows(directory: Path, shape: str, links: int) -> Iterator[Row]:
         drawn = SHAPES[shape](links, chance)
         common = {"shape": shape, "links": write_pairs(warehouse, drawn, chance)}
         program("identity_models", "prepare", place)
-        results = {"kith": _kith(place)}
-        found = {"kith": partition(warehouse, _KITH)}
+        results = _kith(place)
+        found = _found(warehouse)
         for peer in PEERS:
             result = place / f"{peer}.duckdb"
             results[peer] = program("identity_peers", peer, warehouse, result)
             found[peer] = partition(result, _PEER)
         write_pairs(warehouse, more(drawn, links // 100, chance), chance)
         grown = _kith(place)
-        found_grown = {"kith": partition(warehouse, _KITH)}
+        found_grown = _found(warehouse)
         result = place / "grown.duckdb"
         program("identity_peers", "scipy", warehouse, result)
         found_grown["scipy"] = partition(result, _PEER)
         for name, taken in results.items():
             yield {**common, "program": name, **taken}
-        yield {**common, "program": "kith +1 %", **grown}
+        for name, taken in grown.items():
+            yield {**common, "program": f"{name} +1 %", **taken}
         for one in (found, found_grown):
             if len(set(one.values())) != 1:
                 sys.exit(f"{shape}, {links:,} links: the results differ: {one}")
 
 
-def _kith(place: Path) -> Row:
+def _kith(place: Path) -> dict[str, Row]:
+    """What the three take; the last two are the same models, counted from elsewhere."""
+    graph = program("identity_models", "graph", place)
     models = program("identity_models", "build", place)
-    return {"models": models, **_sum(models, CHAIN), "texts": _sum(models, CHAIN[1:])}
+    return {
+        "kith, graph": {"models": graph, **_sum(graph, GRAPH)},
+        "kith, profiles": {"models": models, **_sum(models, CHAIN[1:])},
+        "kith, all": {"models": models, **_sum(models, CHAIN)},
+    }
+
+
+def _found(warehouse: Path) -> dict[str, tuple[int, int, int]]:
+    return {
+        "kith, graph": partition(warehouse, _GRAPH),
+        "kith, profiles": partition(warehouse, _KITH),
+    }
 
 
 def _sum(models: dict[str, dict[str, float]], names: tuple[str, ...]) -> Row:

@@ -5,6 +5,9 @@
 The pairs are a table of the warehouse that `identifier_tables` names, so the models
 begin with texts, as the peers do. No type has a limit and no profile a cap: the peers
 know neither, and the results are to be equal. What dbt takes to start is not counted.
+
+`pair_models/` is the graph by itself, as somebody joins things of their own: the texts
+numbered, the edges, a model that is materialized `clusters`, and the texts again.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ CHAIN = (
     "int_identity_clusters",
     "profile_identifiers",
 )
+GRAPH = ("pair_nodes", "pair_edges", "pair_clusters", "pair_members")
 _PAIRS = """
 sources:
   - name: crm
@@ -61,13 +65,20 @@ def prepare(directory: Path) -> None:
     shutil.copytree(
         DBT_PROJECT, directory / "dbt_project", ignore=shutil.ignore_patterns("logs")
     )
-    (directory / "dbt_project" / "models" / "crm.yml").write_text(_PAIRS)
+    models = directory / "dbt_project" / "models"
+    (models / "crm.yml").write_text(_PAIRS)
+    shutil.copytree(Path(__file__).with_name("pair_models"), models / "identity/pairs")
     _run(directory, [f"+{CHAIN[-1]}", "--exclude", *CHAIN])
 
 
 def build(directory: Path) -> None:
     """Run the models, and tell what each of them took as JSON."""
     sys.stdout.write(json.dumps(_run(directory, [*CHAIN])) + "\n")
+
+
+def graph(directory: Path) -> None:
+    """Run the graph by itself, and tell what each of its models took as JSON."""
+    sys.stdout.write(json.dumps(_run(directory, [*GRAPH])) + "\n")
 
 
 def clusters(directory: Path) -> None:
@@ -100,7 +111,7 @@ def _run(directory: Path, selection: list[str]) -> dict[str, dict[str, float]]:
     return uses
 
 
-PARTS = {"prepare": prepare, "build": build, "clusters": clusters}
+PARTS = {"prepare": prepare, "build": build, "graph": graph, "clusters": clusters}
 
 if __name__ == "__main__":
     PARTS[sys.argv[1]](Path(sys.argv[2]))

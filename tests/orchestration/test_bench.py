@@ -44,7 +44,8 @@ def test_kith_and_its_peers_find_the_same_profiles(tmp_path: Path) -> None:
     kith = Kith(tmp_path / "data")
     figures = kith.json("bench", "identity", "--links=20000", "--chain=500")
     measured = [(row["shape"], row["program"]) for row in figures["graphs"]]
-    programs = ("kith", "scipy", "splink", "kith +1 %")
+    ours = ("kith, graph", "kith, profiles", "kith, all")
+    programs = (*ours, "scipy", "splink", *(f"{name} +1 %" for name in ours))
     assert measured == [(shape, name) for shape in SHAPES for name in programs]
     assert [row["order"] for row in figures["chains"]] == ["sorted", "random"]
     assert list((tmp_path / "data").iterdir()) == []

@@ -161,5 +161,3 @@ from members
 inner join profiles
     on members.cluster_id = profiles.cluster_id
 cross join versions
--- A profile is looked up by a value: sorted, few rows are read for it.
-order by members.identifier_value

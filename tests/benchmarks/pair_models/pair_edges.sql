@@ -1,0 +1,10 @@
+{{ config(materialized='incremental') }}
+
+select
+    {{ bigint_hash("'account:' || account") }} as left_id,
+    {{ bigint_hash("'device:' || device") }} as right_id,
+    pair_id as batch_id
+from {{ source('crm', 'pairs') }}
+{% if is_incremental() %}
+    where pair_id > (select max(batch_id) from {{ this }})
+{% endif %}
