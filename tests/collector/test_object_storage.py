@@ -19,6 +19,7 @@ import pytest
 import zstandard
 from pydantic import ValidationError
 
+from collector.datasets import DATASETS
 from collector.errors import ObjectStorageError
 from collector.isolation import TRIED
 from collector.landing import land
@@ -323,7 +324,9 @@ def test_a_scrub_finds_what_the_storage_lost(
     segment(tmp_path, "s1", "a", "b")
     land(tmp_path, place)
     report = scrub(tmp_path, place)
-    assert (report.files, report.rows, report.findings) == (6, 2, [])
+    # One empty file for each dataset, and one for each of two days.
+    files = len(DATASETS) + 2
+    assert (report.files, report.rows, report.findings) == (files, 2, [])
     (name,) = (name for name in objects(place) if "dt=2026-11-18" in name)
     content = bytearray(objects(place)[name])
     content[100] ^= 1

@@ -22,7 +22,6 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from collector.datasets import EVENTS, Dataset
 from collector.landing import write_file
-from tests.dbt.identity_project import write_identity_project
 
 PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
 DAY = "2026-11-01"
@@ -152,9 +151,3 @@ def make_project(
 def project(make_project: Callable[[], Project]) -> Project:
     """One project for all tests of a module: a dbt start costs seconds."""
     return make_project()
-
-
-@pytest.fixture(scope="session")
-def identity_project_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One copy for all that test identity's rules, so that it is parsed once."""
-    return write_identity_project(PROJECT_DIR, tmp_path_factory.mktemp("identity"))

@@ -1,6 +1,6 @@
 """`kith identity split`, `join`, `withdraw` and `rules`: facts that people decide.
 
-What the facts do to the graph is shown in tests/dbt/test_identity.py.
+What the facts do to the graph is shown in tests/identity/test_identity.py.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from tests.dbt.conftest import PROJECT_DIR, START, Row, event_row
-from tests.dbt.identity_reference import Identifier
+from tests.identity.reference import Identifier
 
 CALLS = frozenset({"page", "track", "identify", "group", "alias"})
 _HEADING = re.compile(r"^### (\d+)\. (.+)$|^### (Under other rules)$", re.MULTILINE)

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.dbt.conftest import START, Row, event_row
-from tests.dbt.identity_project import Person
-from tests.dbt.identity_reference import Graph, Identifier, clusters_of, profile_id
+from tests.identity.people import Person
+from tests.identity.reference import Graph, Identifier, clusters_of, profile_id
 
 Pair = tuple[Identifier, Identifier]
 PHONES = "externalIds"

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from tests.dbt.conftest import Project
-from tests.dbt.identity_timeline import (
+from tests.identity.timeline import (
     PRIORITIES,
     Identifier,
     Timeline,

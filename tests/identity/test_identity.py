@@ -18,9 +18,9 @@ import pytest
 
 from collector.datasets import IDENTITY_RULES
 from tests.dbt.conftest import START, Project, Row
-from tests.dbt.identity_project import Person, add_people, create_people
-from tests.dbt.identity_reference import Identifier, UnionFind
-from tests.dbt.identity_worlds import (
+from tests.identity.people import Person, add_people, create_people
+from tests.identity.reference import Identifier, UnionFind
+from tests.identity.worlds import (
     Pair,
     Rules,
     Sight,

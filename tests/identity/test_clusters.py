@@ -15,15 +15,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.dbt.clusters_project import (
+from tests.dbt.conftest import Project
+from tests.identity.clusters_project import (
     Batch,
     ClustersProject,
     Edge,
     Limits,
     write_clusters_project,
 )
-from tests.dbt.conftest import Project
-from tests.dbt.identity_reference import UnionFind, clusters_of
+from tests.identity.reference import UnionFind, clusters_of
 
 SECOND_RULES = ("--vars", "{rules: second}")
 Rows = dict[int, tuple[int, bool, bool]]

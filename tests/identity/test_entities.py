@@ -14,7 +14,7 @@ import pytest
 
 from orchestration.cli.new import Kind, create
 from tests.dbt.conftest import PROJECT_DIR, Project, Row, event_row
-from tests.dbt.identity_reference import profile_id
+from tests.identity.reference import profile_id
 
 ENTITIES = ("+account_profiles", "+traits_account", "+household_profiles")
 

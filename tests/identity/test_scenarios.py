@@ -12,8 +12,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.dbt.conftest import Project
-from tests.dbt.identity_reference import Identifier, profile_id
-from tests.dbt.identity_scenarios import (
+from tests.identity.reference import Identifier, profile_id
+from tests.identity.scenarios import (
     Scenario,
     identifiers_of,
     read_scenarios,

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from tests.dbt.conftest import Project, Row, event_row, invoke_dbt
-from tests.dbt.identity_project import add_people, create_people
+from tests.identity.people import add_people, create_people
 
 RUN = ("run", "--select", "+int_event_identifiers", "int_identifiers")
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

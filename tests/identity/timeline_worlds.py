@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tests.dbt.conftest import START
-from tests.dbt.identity_timeline import (
+from tests.identity.timeline import (
     PRIORITIES,
     Event,
     Identifier,

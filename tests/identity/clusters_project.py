@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from tests.dbt.conftest import PROJECT_DIR, Project
-from tests.dbt.identity_reference import Graph
+from tests.identity.reference import Graph
 
 LIMITED = """
 {{ config(

@@ -14,9 +14,9 @@ from datetime import timedelta
 import pytest
 
 from tests.dbt.conftest import START, Project
-from tests.dbt.identity_tables import Graph, Rows
-from tests.dbt.identity_timeline import PRIORITIES, Identifier, Rules, Timeline
-from tests.dbt.timeline_worlds import CAP, Worlds, many_worlds, renamed_often
+from tests.identity.history_tables import Graph, Rows
+from tests.identity.timeline import PRIORITIES, Identifier, Rules, Timeline
+from tests.identity.timeline_worlds import CAP, Worlds, many_worlds, renamed_often
 
 RUN = (
     "run",
