@@ -19,7 +19,7 @@ from orchestration.cli.problems import Problem
 
 # The folders of tests that take longest, the longest first: begun early, none of them
 # runs on alone after everything else has ended.
-_LONGEST = ("collector", "dbt", "orchestration", "e2e", "clients")
+_LONGEST = ("dbt", "identity", "collector", "orchestration", "e2e", "clients")
 
 
 @dataclass(frozen=True)

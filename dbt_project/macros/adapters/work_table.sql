@@ -1,7 +1,7 @@
 {#- Makes a table that lives while one model is being built, from a select, and returns
     its relation. `name` is unique within the model; made again, it is replaced. -#}
 {% macro create_work_table(name, sql) %}
-    {%- do run_query(create_work_table_statement(name, sql)) -%}
+    {%- do run_statements([create_work_table_statement(name, sql)]) -%}
     {{- return(work_table(name)) -}}
 {% endmacro %}
 
@@ -35,18 +35,21 @@
 
 {% macro default__run_statements(statements) %}
     {%- for sql in statements -%}
-        {%- do run_query(sql) -%}
+        {% call statement(fetch_result=false, auto_begin=false) %}{{ sql }}{% endcall %}
     {%- endfor -%}
 {% endmacro %}
 
-{#- At once: on small tables, dbt costs more than the statement. -#}
+{#- At once, and without dbt's look at the result: on small tables, dbt costs more than
+    the statement. -#}
 {% macro duckdb__run_statements(statements) %}
-    {%- do run_query(statements | join(';\n')) -%}
+    {% call statement(fetch_result=false, auto_begin=false) %}
+        {{- statements | join(';\n') -}}
+    {% endcall %}
 {% endmacro %}
 
 
 {% macro drop_work_table(relation) %}
-    {%- do run_query('drop table if exists ' ~ relation) -%}
+    {%- do run_statements(['drop table if exists ' ~ relation]) -%}
 {% endmacro %}
 
 
@@ -60,7 +63,13 @@
         "select table_name from duckdb_tables() where temporary and starts_with("
         ~ "table_name, '" ~ this.identifier ~ "__')"
     ) -%}
+    {%- set drops = [] -%}
     {%- for name in left.columns[0].values() -%}
-        {%- do drop_work_table(api.Relation.create(identifier=name, type='table')) -%}
+        {%- do drops.append(
+            'drop table ' ~ api.Relation.create(identifier=name, type='table')
+        ) -%}
     {%- endfor -%}
+    {%- if drops -%}
+        {%- do run_statements(drops) -%}
+    {%- endif -%}
 {% endmacro %}
