@@ -10,10 +10,10 @@ from orchestration.lineage.reads import Path
 ELEMENTS = "[]"
 
 
-def json_access(node: exp.Expr) -> tuple[exp.Expr, Path] | None:
-    """The value that an expression takes a part of, and the path to the part.
+def json_access(node: exp.Expr) -> tuple[exp.Expr, list[Path]] | None:
+    """The value that an expression takes parts of, and the paths to the parts.
 
-    None when it is no access to JSON, or one whose path only the data knows.
+    None when it is no access to JSON, or one whose paths only the data knows.
     """
     match node:
         case exp.JSONExtract() | exp.JSONExtractScalar():
@@ -24,11 +24,18 @@ def json_access(node: exp.Expr) -> tuple[exp.Expr, Path] | None:
             pass
         case _:
             return None
+    places = place.expressions if isinstance(place, exp.Array) else [place]
+    paths = [path for path in map(_path, places) if path is not None]
+    return (value, paths) if paths and len(paths) == len(places) else None
+
+
+def _path(place: exp.Expr) -> Path | None:
+    """The path that a literal says."""
     if isinstance(place, exp.JSONPath):
-        return value, _segments(place)
+        return _segments(place)
     if isinstance(place, exp.Literal) and place.is_string and place.this[:1] == "$":
         try:
-            return value, _segments(jsonpath.parse(place.this))
+            return _segments(jsonpath.parse(place.this))
         except SqlglotError:
             return None
     return None

@@ -229,8 +229,9 @@ class Query:
                 return self._reads(node.this, inner)
         access = json_access(node)
         if access is not None:
-            value, path = access
-            return self._reads(value, scope).inside(path)
+            value, paths = access
+            taken_of = self._reads(value, scope)
+            return union(taken_of.inside(path) for path in paths)
         return self._children(node, scope)
 
     def _children(self, node: exp.Expr, scope: Scope) -> Reads:

@@ -83,6 +83,8 @@ def _node(folder: str, name: str, sql: str) -> dict[str, Any]:
         " (select total, 1 as x from w.events.order_completed)",
         "select total as y, y + 1 as x from w.events.order_completed",
         "select properties ->> '$.total' as x from w.events.events",
+        "select texts[1] as x from (select json_extract_string(properties,"
+        " ['$.coupon', '$.total']) as texts from w.events.events)",
         "select json_extract_string(p, '$.total') as x from"
         " (select coalesce(properties, '{}') as p from w.staging.stg_events)",
         "select properties as x from w.events.events where event = 'Order Completed'",
@@ -135,6 +137,8 @@ def test_rows_are_chosen_by_the_property(sql: str) -> None:
         " where event = 'Other'",
         "select traits ->> '$.total' as x from w.events.events",
         "select properties ->> '$.coupon' as x from w.events.events where is_compliant",
+        "select json_extract_string(properties, ['$.coupon', '$.lines']) as x"
+        " from w.events.events",
         "select e.message_id as x from w.events.events as e"
         " left join w.events.order_completed as o on o.total = e.message_id",
         "select profile_id as x from w.events.order_completed order by total",

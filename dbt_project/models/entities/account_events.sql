@@ -7,8 +7,7 @@ events as (
 ),
 
 -- A group call says by its groupId where a person belongs; any other call may say in
--- context.groupId on behalf of which account it was made. Few do, and to look for the
--- word costs less than to parse.
+-- context.groupId on behalf of which account it was made.
 named as (
 
     select
@@ -20,8 +19,7 @@ named as (
         received_at,
         case
             when type = 'group' then trim(group_id)
-            when context like '%"groupId"%'
-                then trim({{ json_text('context', 'groupId') }})
+            else trim({{ json_text('context', 'groupId') }})
         end as account_id
     from events
 
