@@ -40,7 +40,7 @@ def test_a_fresh_clone_builds_and_running_again_adds_nothing(
         partition={"sync": "files__newsletter_subscribers", "dt": DAY},
     )
     # dbt's unit tests bring their own rows and have just passed.
-    dbt_build(project, "--exclude-resource-type", "unit_test")
+    project.dbt("build", "--exclude-resource-type", "unit_test")
     assert project.query(
         """
         select email, first_name, has_marketing_consent, identifier_count, event_count
@@ -59,10 +59,10 @@ def test_a_fresh_clone_builds_and_running_again_adds_nothing(
     assert row_counts(project) == counts
 
 
-def dbt_build(project: Project, *arguments: str) -> None:
+def dbt_build(project: Project) -> None:
     """Run the command itself, in the folder; it must not warn of anything."""
     result = subprocess.run(
-        [Path(sys.executable).with_name("dbt"), "--no-use-colors", "build", *arguments],
+        [Path(sys.executable).with_name("dbt"), "--no-use-colors", "build"],
         cwd=PROJECT_DIR,
         env=os.environ | {"KITH_DATA_DIR": str(project.data_dir)},
         capture_output=True,

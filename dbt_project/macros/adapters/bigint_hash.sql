@@ -4,6 +4,9 @@
     {{- return(adapter.dispatch('bigint_hash')(text)) -}}
 {% endmacro %}
 
+{#- By way of hexadecimal digits: md5_number_lower takes twice as long. -#}
 {% macro duckdb__bigint_hash(text) %}
-    {{- return('cast(md5_number_lower(' ~ text ~ ') >> 1 as bigint)') -}}
+    {{- return(
+        "cast(cast('0x' || left(md5(" ~ text ~ "), 16) as ubigint) >> 1 as bigint)"
+    ) -}}
 {% endmacro %}
