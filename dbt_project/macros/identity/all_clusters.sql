@@ -48,7 +48,7 @@
 {#- A work table (node_id, cluster_id) of what all edges and joins connect. -#}
 {% macro connected_nodes(settings) %}
     {%- set links = settings.edges ~ ' as edges' -%}
-    {%- if settings.has_joins -%}
+    {%- if settings.units -%}
         {%- set links -%}
             (
                 select left_id, right_id from {{ settings.edges }} as edges
@@ -103,7 +103,7 @@
         select
             members.node_id,
             {{ 'coalesce(units.unit_id, members.node_id)'
-                if settings.has_joins else 'members.node_id' }} as start_id
+                if settings.units else 'members.node_id' }} as start_id
         from {{ nodes }} as members
         {{ joined_units(settings) }}
         where members.cluster_id in (select group_id from {{ broken }})

@@ -7,7 +7,7 @@
     one cluster. `members` (node_id, group_id) is a relation or a select in brackets. -#}
 {% macro groups_over_limits(name, members, settings) %}
     {%- set units = 'count(*)' -%}
-    {%- if settings.has_joins -%}
+    {%- if settings.units -%}
         {%- set units = 'count(distinct coalesce(units.unit_id, members.node_id))' -%}
     {%- endif -%}
     {%- set queries = [] -%}
@@ -60,7 +60,7 @@
 
 {#- Brings in `units`, which has a row for each node that a rule joins to others. -#}
 {% macro joined_units(settings) %}
-    {%- if settings.has_joins -%}
+    {%- if settings.units -%}
         left join {{ settings.units }} as units
             on members.node_id = units.node_id
     {%- endif -%}
@@ -72,7 +72,7 @@
 {% macro counts_of_starts(members, settings) %}
     {%- set units -%}
         count({{ 'distinct coalesce(units.unit_id, members.node_id)'
-            if settings.has_joins else '*' }})
+            if settings.units else '*' }})
     {%- endset -%}
     {%- set queries = [] -%}
     {%- if settings.maximum_nodes -%}

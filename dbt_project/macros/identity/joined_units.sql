@@ -1,5 +1,5 @@
-{#- A pre-hook: the work table `units` (node_id, unit_id) of what joins by rule make
-    one, as far as they go. -#}
+{#- Makes the work table `units` (node_id, unit_id) of the nodes that joins by rule make
+    one; a pre-hook too. -#}
 {% macro make_joined_units(joins) %}
     {%- if execute -%}
         {%- do create_work_table(

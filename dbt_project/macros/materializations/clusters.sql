@@ -78,24 +78,19 @@
         {#- All edges are looked at, more than once: the select runs only once. -#}
         {%- do settings.update({'edges': create_work_table('edges', sql)}) -%}
     {%- endif -%}
-    {%- do settings.update(units_of_joins(settings)) -%}
+    {%- do settings.update({'units': units_of_joins(settings)}) -%}
     {%- do settings.update({'rules_version': clusters_rules_version(settings)}) -%}
     {{- return(settings) -}}
 {% endmacro %}
 
 
-{#- `units` (node_id, unit_id): the nodes that joins by rule make one. -#}
+{#- The work table of the nodes that joins by rule make one; none without joins. -#}
 {% macro units_of_joins(settings) %}
     {%- if not settings.joins or count_rows(settings.joins) == 0 -%}
-        {{- return({'units': none, 'has_joins': false}) -}}
+        {{- return(none) -}}
     {%- endif -%}
-    {%- set components = contract_edges(settings.joins) -%}
-    {{- return({
-        'units': create_work_table('units',
-            'select node_id, cluster_id as unit_id from ' ~ components
-        ),
-        'has_joins': true,
-    }) -}}
+    {%- do make_joined_units(settings.joins) -%}
+    {{- return(work_table('units')) -}}
 {% endmacro %}
 
 
