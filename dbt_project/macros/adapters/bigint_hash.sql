@@ -10,3 +10,10 @@
         "cast(cast('0x' || left(md5(" ~ text ~ "), 16) as ubigint) >> 1 as bigint)"
     ) -}}
 {% endmacro %}
+
+{#- conv reads a number of 64 bits as one with a sign when it is asked for base -10. -#}
+{% macro spark__bigint_hash(text) %}
+    {{- return(
+        "shiftrightunsigned(cast(conv(left(md5(" ~ text ~ "), 16), 16, -10) as bigint), 1)"
+    ) -}}
+{% endmacro %}

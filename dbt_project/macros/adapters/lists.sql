@@ -10,6 +10,10 @@
     )
 {%- endmacro -%}
 
+{%- macro spark__collected_texts(expression) -%}
+    array_sort(collect_set({{ expression }}))
+{%- endmacro -%}
+
 
 {#- A list of text as one text. -#}
 {%- macro joined_texts(list, separator=', ') -%}
@@ -18,6 +22,10 @@
 
 {%- macro duckdb__joined_texts(list, separator) -%}
     array_to_string({{ list }}, {{ string_literal(separator) }})
+{%- endmacro -%}
+
+{%- macro spark__joined_texts(list, separator) -%}
+    array_join({{ list }}, {{ string_literal(separator) }})
 {%- endmacro -%}
 
 
@@ -30,6 +38,10 @@
     {{ list }}[{{ place }}]
 {%- endmacro -%}
 
+{%- macro spark__list_item(list, place) -%}
+    try_element_at({{ list }}, {{ place }})
+{%- endmacro -%}
+
 
 {%- macro list_length(list) -%}
     {{ adapter.dispatch('list_length')(list) }}
@@ -37,6 +49,10 @@
 
 {%- macro duckdb__list_length(list) -%}
     len({{ list }})
+{%- endmacro -%}
+
+{%- macro spark__list_length(list) -%}
+    array_size({{ list }})
 {%- endmacro -%}
 
 
@@ -50,5 +66,12 @@
     list_transform(
         list_filter({{ list }}, lambda path: starts_with(path, {{ root }} || '.')),
         lambda path: substr(path, length({{ root }}) + 2)
+    )
+{%- endmacro -%}
+
+{%- macro spark__paths_below(list, root) -%}
+    transform(
+        filter({{ list }}, path -> startswith(path, {{ root }} || '.')),
+        path -> substr(path, length({{ root }}) + 2)
     )
 {%- endmacro -%}

@@ -6,3 +6,7 @@
 {%- macro duckdb__matches_pattern(expression, pattern) -%}
     regexp_matches({{ expression }}, {{ string_literal(pattern) }})
 {%- endmacro -%}
+
+{%- macro spark__matches_pattern(expression, pattern) -%}
+    {{ expression }} rlike {{ string_literal(pattern) }}
+{%- endmacro -%}

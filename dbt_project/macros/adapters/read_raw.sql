@@ -7,7 +7,8 @@
     no file yet (a fresh clone, before the collector ran), the result is an empty
     relation with the columns that the source's yml declares, so every model builds. On
     object storage that is an error instead: a mistyped bucket holds no file either.
-    In a dbt unit test the source is the test's own rows, which pass through.
+    In a dbt unit test the source is the test's own rows, which pass through. On Spark the
+    files must be there: `./kith build` sees to that.
 -#}
 {%- macro read_raw(relation) -%}
     {%- if relation.is_cte or not execute -%}
@@ -42,6 +43,25 @@
 {%- endmacro -%}
 
 
+{#- A view of this session, with the columns that the yml declares: a file of an older
+    version may lack some, and Spark would take the columns of any one file for all. -#}
+{%- macro spark__read_raw(relation) -%}
+    {%- set view = 'raw_' ~ relation.identifier -%}
+    {%- set columns = [] -%}
+    {%- for column in raw_source(relation.identifier).columns.values() -%}
+        {%- do columns.append(
+            adapter.quote(column.name) ~ ' ' ~ type_name(column.data_type)
+        ) -%}
+    {%- endfor -%}
+    {%- set directory = raw_directory(relation.identifier).replace('s3://', 's3a://') -%}
+    {%- do run_statements([
+        'create or replace temporary view ' ~ view ~ ' (' ~ columns | join(', ')
+        ~ ") using parquet options (path '" ~ directory ~ "')"
+    ]) -%}
+    {{ view }}
+{%- endmacro -%}
+
+
 {#- Where the files of a raw dataset lie, ready to stand between single quotes. -#}
 {%- macro raw_directory(dataset) -%}
     {%- set url = env_var('KITH_RAW_URL', '') -%}
@@ -56,7 +76,7 @@
     (
         select
             {%- for column in raw_source(dataset).columns.values() %}
-            cast(null as {{ column.data_type }}) as {{ adapter.quote(column.name) }}
+            cast(null as {{ type_name(column.data_type) }}) as {{ adapter.quote(column.name) }}
             {{- ',' if not loop.last }}
             {%- endfor %}
         where 1 = 0

@@ -7,6 +7,10 @@
     (now() - interval {{ days }} day)
 {%- endmacro -%}
 
+{%- macro spark__days_ago(days) -%}
+    (now() - interval {{ days }} day)
+{%- endmacro -%}
+
 
 {#- The type of a point in time, UTC. -#}
 {%- macro timestamp_type() -%}
@@ -15,6 +19,10 @@
 
 {%- macro duckdb__timestamp_type() -%}
     timestamp with time zone
+{%- endmacro -%}
+
+{%- macro spark__timestamp_type() -%}
+    timestamp
 {%- endmacro -%}
 
 
@@ -47,6 +55,10 @@
     ((epoch_us({{ end }}) - epoch_us({{ start }})) / 1000000.0)
 {%- endmacro -%}
 
+{%- macro spark__seconds_between(start, end) -%}
+    (cast(unix_micros({{ end }}) - unix_micros({{ start }}) as double) / 1000000.0D)
+{%- endmacro -%}
+
 
 {#- A time moved as far as `end` is from `start`. -#}
 {%- macro shifted(timestamp, start, end) -%}
@@ -55,6 +67,12 @@
 
 {%- macro duckdb__shifted(timestamp, start, end) -%}
     ({{ timestamp }} + to_microseconds(epoch_us({{ end }}) - epoch_us({{ start }})))
+{%- endmacro -%}
+
+{%- macro spark__shifted(timestamp, start, end) -%}
+    timestamp_micros(
+        unix_micros({{ timestamp }}) + unix_micros({{ end }}) - unix_micros({{ start }})
+    )
 {%- endmacro -%}
 
 
@@ -69,4 +87,17 @@
         'daily': '%Y-%m-%d', 'weekly': '%G-W%V', 'monthly': '%Y-%m', 'annually': '%Y'
     } -%}
     strftime(timezone('UTC', {{ timestamp }}), '{{ formats[window] }}')
+{%- endmacro -%}
+
+{#- The session's time zone is UTC. An ISO week belongs to the year of its Thursday. -#}
+{%- macro spark__calendar_window(timestamp, window) -%}
+    {%- if window == 'weekly' -%}
+        concat(
+            extract(yearofweek from {{ timestamp }}), '-W',
+            lpad(weekofyear({{ timestamp }}), 2, '0')
+        )
+    {%- else -%}
+        {%- set formats = {'daily': 'yyyy-MM-dd', 'monthly': 'yyyy-MM', 'annually': 'yyyy'} -%}
+        date_format({{ timestamp }}, '{{ formats[window] }}')
+    {%- endif -%}
 {%- endmacro -%}

@@ -16,7 +16,7 @@
 {#- The value that the common rule `key` of a row is about, as text. -#}
 {%- macro common_value(common, relation) -%}
     case plan.key
-        when null then cast(null as varchar)
+        when null then cast(null as {{ dbt.type_string() }})
         {%- for path in common %}
         {%- set place = common_place(path) %}
         when {{ string_literal(path) }}
@@ -30,7 +30,7 @@
 {#- Its JSON type; null where the path leads nowhere. -#}
 {%- macro common_type(common, relation) -%}
     case plan.key
-        when null then cast(null as varchar)
+        when null then cast(null as {{ dbt.type_string() }})
         {%- for path in common %}
         {%- set place = common_place(path) %}
         when {{ string_literal(path) }}

@@ -10,7 +10,7 @@
                 case
                     when
                         {{ number }} = {{ try_cast(json_text(document, [field]), 'double') }}
-                        then cast({{ number }} as varchar)
+                        then cast({{ number }} as {{ dbt.type_string() }})
                 end
     end
 {%- endmacro -%}

@@ -65,51 +65,60 @@
     `rules` are plan_rules(planned_events(), common_rules()).
 -#}
 {%- macro tracking_plan(rules) -%}
-    {%- if rules -%}
-        {%- for rule in rules -%}
-            {{ plan_row(rule) }}
-            {{- '\nunion all\n' if not loop.last }}
-        {%- endfor -%}
-    {%- else -%}
-        select * from ({{ plan_row({}) }}) as plan where 1 = 0
+    select *
+    from (
+        values
+        {%- for rule in rules or [{}] %}
+        ({{ plan_row(rule).values() | join(', ') }}){{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as plan ({{ plan_row({}) | join(', ') }})
+    {%- if not rules %}
+    where 1 = 0
     {%- endif -%}
 {%- endmacro -%}
 
 
+{#- The columns of the plan's relation, and what a rule has in them. -#}
 {%- macro plan_row(rule) -%}
-    select
-        {{ plan_value(rule.rule_id, 'integer') }} as rule_id,
-        {{ plan_value(rule.parent_id, 'integer') }} as parent_id,
-        {{ plan_value(rule.type) }} as type,
-        {{ plan_value(rule.event) }} as event,
-        {{ plan_value(rule.version, 'bigint') }} as version,
-        {{ plan_value(rule.scope) }} as scope,
-        {{ plan_value(rule.key) }} as key,
-        {{ plan_value(rule.property) }} as property,
-        {%- for type in ['string', 'number', 'integer', 'boolean', 'object', 'array'] %}
-        {{ plan_flag(not rule.types or type in rule.types) }} as takes_{{ type }},
-        {%- endfor %}
-        {{ plan_value(rule.data_type) }} as data_type,
-        {{ plan_flag(rule.is_required) }} as is_required,
-        {{ plan_flag(rule.is_oldest) }} as is_oldest,
-        {{ plan_flag(rule.is_pii) }} as is_pii,
-        {{ plan_flag(rule.is_nullable) }} as is_nullable,
-        {{ plan_flag(rule.forbids_null) }} as forbids_null,
-        {{ plan_flag(rule.has_members) }} as has_members,
-        {{ plan_flag(rule.has_elements) }} as has_elements,
-        {{ text_list(rule.enum or none) }} as enum,
-        {{ plan_value(rule.pattern) }} as pattern,
-        {{ plan_value(rule.format) }} as format,
-        {{ plan_value(rule.minimum, 'double') }} as minimum,
-        {{ plan_value(rule.maximum, 'double') }} as maximum,
-        {{ plan_value(rule.expected_type) }} as expected_type,
-        {{ plan_value(rule.expected_enum) }} as expected_enum,
-        {{ plan_value(rule.expected_range) }} as expected_range
+    {%- set row = {
+        'rule_id': plan_value(rule.rule_id, 'integer'),
+        'parent_id': plan_value(rule.parent_id, 'integer'),
+        'type': plan_value(rule.type),
+        'event': plan_value(rule.event),
+        'version': plan_value(rule.version, 'bigint'),
+        'scope': plan_value(rule.scope),
+        'key': plan_value(rule.key),
+        'property': plan_value(rule.property),
+    } -%}
+    {%- for type in ['string', 'number', 'integer', 'boolean', 'object', 'array'] -%}
+        {%- do row.update({
+            'takes_' ~ type: plan_flag(not rule.types or type in rule.types)
+        }) -%}
+    {%- endfor -%}
+    {%- do row.update({
+        'data_type': plan_value(rule.data_type),
+        'is_required': plan_flag(rule.is_required),
+        'is_oldest': plan_flag(rule.is_oldest),
+        'is_pii': plan_flag(rule.is_pii),
+        'is_nullable': plan_flag(rule.is_nullable),
+        'forbids_null': plan_flag(rule.forbids_null),
+        'has_members': plan_flag(rule.has_members),
+        'has_elements': plan_flag(rule.has_elements),
+        'enum': text_list(rule.enum or none),
+        'pattern': plan_value(rule.pattern),
+        'format': plan_value(rule.format),
+        'minimum': plan_value(rule.minimum, 'double'),
+        'maximum': plan_value(rule.maximum, 'double'),
+        'expected_type': plan_value(rule.expected_type),
+        'expected_enum': plan_value(rule.expected_enum),
+        'expected_range': plan_value(rule.expected_range),
+    }) -%}
+    {{- return(row) -}}
 {%- endmacro -%}
 
 
 {%- macro plan_value(value, data_type='varchar') -%}
-    cast({{ 'null' if value is none or value is undefined else string_literal(value) }} as {{ data_type }})
+    cast({{ 'null' if value is none or value is undefined else string_literal(value) }} as {{ type_name(data_type) }})
 {%- endmacro -%}
 
 

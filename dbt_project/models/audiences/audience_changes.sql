@@ -2,9 +2,9 @@
 
 -- dbt only makes this table; each audience appends its own changes when it is built.
 select
-    cast(null as varchar) as audience,
-    cast(null as varchar) as profile_id,
-    cast(null as varchar) as change,
+    cast(null as {{ dbt.type_string() }}) as audience,
+    cast(null as {{ dbt.type_string() }}) as profile_id,
+    cast(null as {{ dbt.type_string() }}) as change,
     cast(null as {{ timestamp_type() }}) as at,
-    cast(null as varchar) as reason
+    cast(null as {{ dbt.type_string() }}) as reason
 where 1 = 0

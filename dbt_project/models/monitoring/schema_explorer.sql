@@ -63,13 +63,13 @@ whole_events as (
         source_id,
         type,
         event,
-        cast(null as varchar) as property,
+        cast(null as {{ dbt.type_string() }}) as property,
         {{ text_list(['object']) }} as types,
         count(*) as event_count,
         count(*) as value_count,
         min(received_at) as first_seen_at,
         max(received_at) as last_seen_at,
-        cast(null as varchar) as example
+        cast(null as {{ dbt.type_string() }}) as example
     from events
     group by source_id, type, event
 

@@ -256,7 +256,7 @@ departures as (
         rule_id,
         key,
         'required_missing' as violation,
-        cast(null as varchar) as value
+        cast(null as {{ dbt.type_string() }}) as value
     from missing_values
 
 ),
@@ -334,11 +334,11 @@ violations as (
         event,
         version,
         event_rule_id,
-        cast(null as varchar) as scope,
-        cast(null as varchar) as property,
+        cast(null as {{ dbt.type_string() }}) as scope,
+        cast(null as {{ dbt.type_string() }}) as property,
         'unplanned_event' as violation,
-        cast(null as varchar) as expected,
-        cast(null as varchar) as found_value,
+        cast(null as {{ dbt.type_string() }}) as expected,
+        cast(null as {{ dbt.type_string() }}) as found_value,
         received_at
     from events
     where type = 'track' and event_rule_id is null

@@ -74,7 +74,7 @@ held_by_plan as (
 held_by_collector as (
 
     select
-        concat(segment, ':', cast(position as varchar)) as quarantine_id,
+        concat(segment, ':', position) as quarantine_id,
         'collector' as held_by,
         source_id,
         message_id,

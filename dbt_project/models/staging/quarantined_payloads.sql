@@ -38,7 +38,7 @@ fields as (
         ----------  ids
         coalesce(
             nullif(trim({{ payload_text('body', 'messageId') }}), ''),
-            md5(concat(segment, ':', cast(position as varchar)))
+            md5(concat(segment, ':', cast(position as {{ dbt.type_string() }})))
         ) as message_id,
         {{ json_type_of('body', 'messageId') }} as message_id_type,
         {{ payload_id('body', 'userId') }} as user_id,
@@ -171,8 +171,7 @@ covered as (
                     received_at='judged.received_at',
                     ids=[
                         'judged.message_id',
-                        "concat(judged.segment, ':', "
-                        ~ "cast(judged.position as varchar))",
+                        "concat(judged.segment, ':', judged.position)",
                     ]
                 )
             }}

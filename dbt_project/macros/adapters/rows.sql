@@ -1,0 +1,126 @@
+{#- Exchanges rows of a table, in one step for its readers.
+
+    `going` says which rows go, as a list of {'columns': [...], 'keys': [...], 'of': ...}:
+    those whose `columns` are equal to the `keys` of a row of the relation `of`. The rows
+    of the relation `rows` come in their place. `columns` are the table's. -#}
+{% macro replace_rows(target, going, rows, columns) %}
+    {{- return(adapter.dispatch('replace_rows')(target, going, rows, columns)) -}}
+{% endmacro %}
+
+{% macro duckdb__replace_rows(target, going, rows, columns) %}
+    {%- do run_query(delete_of_rows(target, going)) -%}
+    {%- do run_query(insert_of_rows(target, rows, columns)) -%}
+{% endmacro %}
+
+{#- Parquet knows no delete: the rows that stay are written anew with those that come. -#}
+{% macro spark__replace_rows(target, going, rows, columns) %}
+    {%- if can_delete_rows() -%}
+        {%- do run_statements([
+            delete_of_rows(target, going), insert_of_rows(target, rows, columns)
+        ]) -%}
+    {%- elif not going -%}
+        {%- do run_statements([insert_of_rows(target, rows, columns)]) -%}
+    {%- else -%}
+        {%- set names = quoted_names(columns) -%}
+        {%- do rewrite_table(target,
+            'select kept.' ~ names | join(', kept.') ~ ' from ' ~ target ~ ' as kept '
+            ~ anti_joins(going) ~ ' union all select ' ~ names | join(', ') ~ ' from ' ~ rows
+        ) -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- Deletes the rows of a table that a condition holds for. -#}
+{% macro delete_rows(target, condition) %}
+    {{- return(adapter.dispatch('delete_rows')(target, condition)) -}}
+{% endmacro %}
+
+{% macro duckdb__delete_rows(target, condition) %}
+    {%- do run_query('delete from ' ~ target ~ ' where ' ~ condition) -%}
+{% endmacro %}
+
+{% macro spark__delete_rows(target, condition) %}
+    {%- if can_delete_rows() -%}
+        {%- do run_statements(['delete from ' ~ target ~ ' where ' ~ condition]) -%}
+    {%- else -%}
+        {%- set found = run_query(
+            'select 1 as found from ' ~ target ~ ' where ' ~ condition ~ ' limit 1'
+        ) -%}
+        {%- if found.rows | length -%}
+            {%- do rewrite_table(
+                target,
+                'select * from ' ~ target ~ ' where not coalesce(' ~ condition ~ ', false)'
+            ) -%}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- Whether the tables of this target know how to lose single rows. -#}
+{% macro can_delete_rows() %}
+    {{- return(config.get('file_format') in ['delta', 'iceberg']) -}}
+{% endmacro %}
+
+
+{#- Puts the rows of a select, which may read the table itself, in the table's place. -#}
+{% macro rewrite_table(target, sql) %}
+    {%- set rewritten = target.incorporate(
+        path={'identifier': target.identifier ~ '__rewritten'}, type='table'
+    ) -%}
+    {%- do run_statements([
+        'drop table if exists ' ~ rewritten,
+        create_table_as(false, rewritten, sql),
+        'drop table ' ~ target,
+        'alter table ' ~ rewritten ~ ' rename to ' ~ target,
+    ]) -%}
+{% endmacro %}
+
+
+{% macro delete_of_rows(target, going) %}
+    {%- set conditions = [] -%}
+    {%- for rows in going -%}
+        {%- do conditions.append(
+            '(' ~ quoted_names(rows.columns) | join(', ') ~ ') in (select '
+            ~ quoted_names(rows['keys']) | join(', ') ~ ' from ' ~ rows.of ~ ')'
+        ) -%}
+    {%- endfor -%}
+    {{- return(
+        'delete from ' ~ target ~ ' where ' ~ (conditions | join(' or ') or '1 = 0')
+    ) -}}
+{% endmacro %}
+
+
+{% macro insert_of_rows(target, rows, columns) %}
+    {%- set names = quoted_names(columns) | join(', ') -%}
+    {{- return(
+        'insert into ' ~ target ~ ' (' ~ names ~ ') select ' ~ names ~ ' from ' ~ rows
+    ) -}}
+{% endmacro %}
+
+
+{% macro anti_joins(going) %}
+    {%- set joins = [] -%}
+    {%- for rows in going -%}
+        {%- set gone = 'gone_' ~ loop.index -%}
+        {%- set columns = quoted_names(rows.columns) -%}
+        {%- set equal = [] -%}
+        {%- for key in quoted_names(rows['keys']) -%}
+            {%- do equal.append(
+                'kept.' ~ columns[loop.index0] ~ ' = ' ~ gone ~ '.' ~ key
+            ) -%}
+        {%- endfor -%}
+        {%- do joins.append(
+            'left anti join ' ~ rows.of ~ ' as ' ~ gone ~ ' on ' ~ equal | join(' and ')
+        ) -%}
+    {%- endfor -%}
+    {{- return(joins | join(' ')) -}}
+{% endmacro %}
+
+
+{% macro quoted_names(columns) %}
+    {%- set names = [] -%}
+    {%- for column in columns -%}
+        {%- do names.append(adapter.quote(column)) -%}
+    {%- endfor -%}
+    {{- return(names) -}}
+{% endmacro %}
