@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     bench.command("overload")(overload)
     bench.command("plan")(plan)
     bench.command("identity")(identity)
+    bench.command("scale")(scale)
     app.add_typer(bench, name="bench")
 
 
@@ -96,6 +97,31 @@ def identity(
         f"--{name}={value}" for name, values in given.items() for value in values or ()
     ]
     _run("identity", options, as_json=as_json)
+
+
+def scale(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document.")
+    ] = False,
+    events: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1_000,
+            help="How many; 1, 3 and 10 million on DuckDB, 1 and 3 million on Spark. "
+            "May be given several times.",
+        ),
+    ] = None,
+    engines: Annotated[
+        str, typer.Option(help="Which targets, separated by commas.")
+    ] = "duckdb,spark",
+) -> None:
+    """What a build takes as the events grow: time and memory, in all and per model.
+
+    From raw facts, and again after one percent more of them. 10 million events take
+    gigabytes of memory and disk, and the whole run takes an hour or more.
+    """
+    options = [f"--events={size}" for size in events or ()]
+    _run("scale", [*options, f"--engines={engines}"], as_json=as_json)
 
 
 def _run(name: str, options: list[str], *, as_json: bool) -> None:

@@ -51,6 +51,25 @@ def test_kith_and_its_peers_find_the_same_profiles(tmp_path: Path) -> None:
     assert list((tmp_path / "data").iterdir()) == []
 
 
+@pytest.mark.slow
+def test_a_build_is_measured_as_a_whole_and_model_by_model(tmp_path: Path) -> None:
+    kith = Kith(tmp_path / "data")
+    figures = kith.json("bench", "scale", "--engines=duckdb", "--events=2000")
+    builds = figures["builds"]
+    assert [(build["events"], build["kind"]) for build in builds] == [
+        (2_000, "full"),
+        (2_000, "+1 %"),
+    ]
+    for build in builds:
+        models = {node["name"] for node in build["nodes"] if node["kind"] == "model"}
+        assert {"stg_events", "profiles", "vip_customers"} < models
+        assert build["seconds"] > sum(node["seconds"] for node in build["nodes"])
+        assert build["peak_mb"] >= max(node["peak_mb"] for node in build["nodes"]) > 0
+        assert build["cpu_seconds"] > 0
+        assert build["disk_mb"] > 0
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_accounts_and_devices_are_drawn_as_many_as_asked(shape: str) -> None:
     """No number stands for both, and what comes later is of old and new ones."""
