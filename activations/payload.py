@@ -19,6 +19,7 @@ from activations.errors import PayloadError
 from activations.syncs import Sync
 from collector.datasets import SYNC_LOG
 from profiles.published import current_build
+from profiles.sql_names import literal, quoted
 
 _CHUNK = 2000
 # ISO 8601 with the zone, as destinations read it; DuckDB's own text is another.
@@ -44,7 +45,7 @@ def prepare(
     con: duckdb.DuckDBPyConnection, sync: Sync, files: list[str]
 ) -> tuple[str, ...]:
     """Make the views that plan.sql reads; the payload's columns."""
-    relation = f"{_quoted(sync.schema)}.{_quoted(sync.table)}"
+    relation = f"{quoted(sync.schema)}.{quoted(sync.table)}"
     try:
         described = con.execute(f"describe {relation}").fetchall()
     except duckdb.CatalogException as error:
@@ -60,7 +61,7 @@ def prepare(
         )
     # In alphabetical order, so that moving a column in the model sends nothing.
     fields = ", ".join(
-        f"{_literal(name)}: {_ISO.get(types[name], '{}').format(_quoted(name))}"
+        f"{literal(name)}: {_ISO.get(types[name], '{}').format(quoted(name))}"
         for name in sorted(types)
     )
     con.execute(
@@ -70,7 +71,7 @@ def prepare(
         select key, record, md5(record) as fingerprint
         from (
             select
-                cast({_quoted(sync.key)} as varchar) as key,
+                cast({quoted(sync.key)} as varchar) as key,
                 cast(to_json({{{fields}}}) as varchar) as record
             from {relation}
         )
@@ -78,7 +79,7 @@ def prepare(
     )
     source = "sync_log_schema"
     if files:
-        listed = ", ".join(_literal(file) for file in files)
+        listed = ", ".join(literal(file) for file in files)
         source = f"read_parquet([{listed}], hive_partitioning = false)"
     else:
         con.register("sync_log_schema", SYNC_LOG.schema.empty_table())
@@ -161,11 +162,3 @@ def one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     row = con.execute(query).fetchone()
     assert row is not None, "an aggregate gives one row"  # noqa: S101 - tells mypy
     return row
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

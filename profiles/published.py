@@ -1,10 +1,11 @@
 """The published database: what people and services read, one build at a time.
 
-After a green build the warehouse file is copied into the published directory, and the
-symbolic link `current.duckdb` is moved to the copy in one atomic step. A reader keeps
-the build it opened for as long as it likes. The file behind the link has a new name
-every time because DuckDB gives one process the same open database for the same path,
-however often the file at that path was replaced.
+After a green build the warehouse file is copied into the published directory, or a file
+of views over an engine's Parquet is made there (`published_files.py`), and the symbolic
+link `current.duckdb` is moved to it in one atomic step. A reader keeps the build it
+opened for as long as it likes. The file behind the link has a new name every time,
+because DuckDB gives one process the same open database for the same path, however often
+the file at that path was replaced.
 """
 
 from __future__ import annotations
@@ -15,13 +16,37 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-CURRENT = "current.duckdb"
+from profiles.errors import CURRENT, PublishedDatabaseMissing, PublishError
+from profiles.published_files import (
+    EngineTable,
+    files_of,
+    remove_directory,
+    remove_files,
+    write_views,
+)
+from profiles.sql_names import literal, quoted
+
+__all__ = [
+    "CURRENT",
+    "EngineTable",
+    "PublishError",
+    "PublishedDatabaseMissing",
+    "connect",
+    "copy_build",
+    "current_build",
+    "open_current",
+    "publish",
+    "publish_files",
+    "published_at",
+]
+
+_ENDING = ".duckdb"
 _LOCK = ".lock"
 _NEXT_LINK = ".next"
 _OPEN_ATTEMPTS = 10
@@ -31,26 +56,21 @@ _OPEN_ATTEMPTS = 10
 _opening = threading.Lock()
 
 
-class PublishedDatabaseMissing(Exception):
-    """Nothing was published yet; a build has to succeed first."""
-
-    def __init__(self, published_dir: Path) -> None:
-        super().__init__(
-            f"{published_dir / CURRENT} does not exist: nothing was published yet. "
-            "Run `./kith build`."
-        )
-
-
-class PublishError(Exception):
-    """The warehouse could not be published; the last published build stays."""
-
-
 def publish(warehouse: Path, published_dir: Path) -> Path:
     """Make a copy of `warehouse` the current published database; return the link.
 
     A crash at any point leaves the old one in place, and the next call removes what
     the crash left behind.
     """
+    return _publish(published_dir, lambda build: _copy(warehouse, build))
+
+
+def publish_files(tables: Sequence[EngineTable], published_dir: Path) -> Path:
+    """The same with views over the Parquet that an engine has written."""
+    return _publish(published_dir, lambda build: write_views(build, tables))
+
+
+def _publish(published_dir: Path, make: Callable[[Path], None]) -> Path:
     published_dir.mkdir(parents=True, exist_ok=True)
     current = published_dir / CURRENT
     with _publishing(published_dir):
@@ -58,15 +78,15 @@ def publish(warehouse: Path, published_dir: Path) -> Path:
         _clean(published_dir, keep={previous})
         build = published_dir / _build_name()
         try:
-            _copy(warehouse, build)
-            _check_views(build)
+            make(build)
             _make_durable(build)
         except BaseException:
             build.unlink(missing_ok=True)
+            remove_files(build)
             raise
         _point(current, build)
         # The previous build stays until the next publish: a reader that has just
-        # read the link must still find the file.
+        # read the link must still find it.
         _clean(published_dir, keep={build, previous})
     return current
 
@@ -84,11 +104,32 @@ def published_at(build: Path) -> datetime:
     return datetime.fromtimestamp(build.stat().st_mtime, UTC)
 
 
+def copy_build(build: Path, file: Path) -> None:
+    """Write the tables of a published build to `file`, to build on them."""
+    if not files_of(build).is_dir():
+        shutil.copyfile(build, file)
+        return
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach {literal(str(build))} as published (read_only)")
+        views = connection.execute(
+            "select schema_name, view_name from duckdb_views() "
+            "where database_name = 'published' and not internal"
+        ).fetchall()
+        for schema, view in views:
+            name = f"{quoted(schema)}.{quoted(view)}"
+            connection.execute(f"create schema if not exists {quoted(schema)}")
+            # Names from the catalog, quoted; nothing here comes from a request.
+            connection.execute(
+                f"create table {name} as select * from published.{name}"  # noqa: S608
+            )
+
+
 def connect(published_dir: Path) -> duckdb.DuckDBPyConnection:
     """A read-only connection to the database that is published now.
 
-    It sees that build until it is closed, works in UTC, and can reach neither files
-    nor the network; its configuration is locked.
+    It sees that build until it is closed, works in UTC, and can reach neither other
+    files nor the network; its configuration is locked.
     """
     return open_current(published_dir)[1]
 
@@ -108,12 +149,13 @@ def open_current(published_dir: Path) -> tuple[Path, duckdb.DuckDBPyConnection]:
 
 def _open(build: Path) -> duckdb.DuckDBPyConnection:
     with _opening:
-        connection = duckdb.connect(
-            str(build), read_only=True, config={"enable_external_access": "false"}
-        )
+        connection = duckdb.connect(str(build), read_only=True)
         locked = "select current_setting('lock_configuration')"
         if connection.execute(locked).fetchone() == (False,):
             connection.execute("set global TimeZone = 'UTC'")
+            files = f"{files_of(build.resolve())}/"
+            connection.execute(f"set global allowed_directories = [{literal(files)}]")
+            connection.execute("set global enable_external_access = false")
             connection.execute("set global lock_configuration = true")
     return connection
 
@@ -127,7 +169,7 @@ def _publishing(published_dir: Path) -> Iterator[None]:
 
 
 def _build_name() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(4)}.duckdb"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(4)}{_ENDING}"
 
 
 def _copy(warehouse: Path, build: Path) -> None:
@@ -144,6 +186,7 @@ def _copy(warehouse: Path, build: Path) -> None:
             shutil.copyfile(warehouse, build)
     except duckdb.Error as error:
         raise PublishError(f"{warehouse} cannot be published: {error}") from error
+    _check_views(build)
 
 
 def _check_views(build: Path) -> None:
@@ -154,7 +197,7 @@ def _check_views(build: Path) -> None:
             "select schema_name, view_name from duckdb_views() where not internal"
         ).fetchall()
         for schema, view in views:
-            name = f"{_quoted(schema)}.{_quoted(view)}"
+            name = f"{quoted(schema)}.{quoted(view)}"
             try:
                 # Names from the catalog, quoted; nothing here comes from a request.
                 connection.execute(f"select * from {name} limit 0")  # noqa: S608
@@ -167,10 +210,6 @@ def _check_views(build: Path) -> None:
             "its own tables. Give them `materialized: table`, or drop them from the "
             "warehouse if their models are gone.\n" + "\n".join(broken)
         )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _make_durable(build: Path) -> None:
@@ -194,12 +233,15 @@ def _clean(published_dir: Path, *, keep: set[Path | None]) -> None:
     for build in keep:
         if build is not None:
             # `.tmp` is where DuckDB spills for readers of the build.
-            names |= {build.name, f"{build.name}.tmp"}
+            names |= {build.name, f"{build.name}.tmp", files_of(build).name}
+    for build in published_dir.glob(f"*{_ENDING}"):
+        if build.name not in names and not remove_files(build):
+            names |= {build.name, f"{build.name}.tmp", files_of(build).name}
     for entry in published_dir.iterdir():
         if entry.name in names:
             continue
         if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
+            remove_directory(entry)
         else:
             entry.unlink(missing_ok=True)
 
