@@ -13,8 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
+
+from orchestration.targets import VARIABLE
 
 Status = Literal["ok", "warn", "error", "skipped"]
 
@@ -61,6 +64,8 @@ def run_dbt(
     *,
     data_dir: Path,
     project_dir: Path,
+    target: str | None = None,
+    moment: datetime | None = None,
     on_start: Callable[[], None] | None = None,
     on_node: Callable[[NodeResult], None] | None = None,
 ) -> DbtRun:
@@ -68,14 +73,25 @@ def run_dbt(
 
     `on_start` is called before the first node runs, `on_node` after each one, both in
     threads of dbt but never two at a time. The artifacts appear in `dbt/target` whole.
+    Without a `target` it is the one of the environment. With a `moment`, models take
+    that for the time of their build.
     """
     from dbt.cli.main import dbtRunner
 
-    progress = _Progress(on_start=on_start, on_node=on_node)
+    def started_at_moment() -> None:
+        if moment is not None:
+            _set_run_started_at(moment)
+        if on_start is not None:
+            on_start()
+
+    progress = _Progress(on_start=started_at_moment, on_node=on_node)
     started = time.time()
     # Each command has its own directory, so that a parse may happen during a build.
     work = data_dir / "dbt" / arguments[0]
-    with _environment(KITH_DATA_DIR=str(data_dir.resolve())):
+    variables = {"KITH_DATA_DIR": str(data_dir.resolve())}
+    if target is not None:
+        variables[VARIABLE] = target
+    with _environment(**variables):
         outcome = dbtRunner(callbacks=[progress]).invoke(
             [
                 *arguments,
@@ -103,7 +119,7 @@ class _Progress:
     def __init__(
         self,
         *,
-        on_start: Callable[[], None] | None,
+        on_start: Callable[[], None],
         on_node: Callable[[NodeResult], None] | None,
     ) -> None:
         self._on_start = on_start
@@ -125,8 +141,7 @@ class _Progress:
         match event.info.name:
             case "ConcurrencyLine":
                 self._total = event.data.node_count
-                if self._on_start is not None:
-                    self._on_start()
+                self._on_start()
             case "LogStartLine":  # counts the unit tests too, which come in later
                 self._total = max(self._total, event.data.total)
             case "NodeFinished":
@@ -150,6 +165,15 @@ class _Progress:
         self.nodes[node.unique_id] = finished
         if self._on_node is not None:
             self._on_node(finished)
+
+
+def _set_run_started_at(moment: datetime) -> None:
+    """What dbt calls `run_started_at`, for the run that is under way."""
+    from dbt import tracking
+
+    if tracking.active_user is None:
+        raise RuntimeError("dbt has begun a run without noting when")
+    tracking.active_user.run_started_at = moment
 
 
 def _with_files(nodes: dict[str, NodeResult], result: Any) -> Iterator[NodeResult]:

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from collector.errors import ObjectStorageError
@@ -15,6 +16,7 @@ from collector.landing import LandingReport, land
 from collector.settings import CollectorSettings
 from orchestration.dbt_runs import DbtRun, NodeResult, run_dbt
 from orchestration.raw_files import compact_before_build
+from orchestration.targets import Target, read_target, require
 from orchestration.warehouse import (
     NotGreen,
     WarehouseBusy,
@@ -87,14 +89,19 @@ def build(
     on_node: Callable[[NodeResult], None] | None = None,
     on_wait: Callable[[str], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
+    target: str | None = None,
+    moment: datetime | None = None,
     project_dir: Path = DBT_PROJECT,
 ) -> BuildReport:
     """Land what the collector holds, build the warehouse, and publish it when green.
 
-    `select` is a dbt selection, for example `vip_customers+`. Raises `BuildError` when
-    anything fails; the published database then stays as it is.
+    `select` is a dbt selection, for example `vip_customers+`. `target` is the engine
+    that builds, in place of `KITH_TARGET`; `moment` the time that models take for now.
+    Raises `BuildError` when anything fails; the published database then stays as it is.
     """
     started = time.monotonic()
+    engine = read_target(project_dir, target)
+    require(engine)
     try:
         with warehouse_lock(data_dir, on_wait=on_wait):
             settings = CollectorSettings(data_dir=data_dir)
@@ -103,11 +110,13 @@ def build(
             run = _build_models(
                 data_dir,
                 project_dir=project_dir,
+                target=engine,
+                moment=moment,
                 select=select,
                 full_refresh=full_refresh,
                 on_node=on_node,
             )
-            published = publish_warehouse(data_dir)
+            published = publish_warehouse(data_dir, engine)
     except (NotGreen, ObjectStorageError, PublishError, WarehouseBusy) as error:
         raise BuildError(str(error)) from error
     return BuildReport(landed, run.nodes, time.monotonic() - started, published)
@@ -122,6 +131,7 @@ def prepare_manifest(data_dir: Path, *, project_dir: Path = DBT_PROJECT) -> Path
     with (data_dir / "dbt" / "parse.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_fresh(manifest, project_dir):
+            require(read_target(project_dir))
             run = run_dbt(["parse"], data_dir=data_dir, project_dir=project_dir)
             if not run.succeeded:
                 raise BuildError(f"dbt cannot read {project_dir}:\n{run.problem}")
@@ -132,6 +142,8 @@ def _build_models(
     data_dir: Path,
     *,
     project_dir: Path,
+    target: Target,
+    moment: datetime | None,
     select: str | None,
     full_refresh: bool,
     on_node: Callable[[NodeResult], None] | None,
@@ -141,18 +153,22 @@ def _build_models(
         arguments += ["--select", select]
     if full_refresh:
         arguments.append("--full-refresh")
-    before = unproven(data_dir)
+    before = unproven(data_dir, target)
     run = run_dbt(
         arguments,
         data_dir=data_dir,
         project_dir=project_dir,
-        on_start=lambda: start_of_build(data_dir),
+        target=target.name,
+        moment=moment,
+        on_start=lambda: start_of_build(data_dir, target),
         on_node=on_node,
     )
     if run.problem:
         raise BuildError(f"dbt could not build; nothing was published.\n{run.problem}")
     outcomes = {node.unique_id: node.status in ("ok", "warn") for node in run.nodes}
-    end_of_build(data_dir, outcomes, before=before, of_everything=select is None)
+    end_of_build(
+        data_dir, target, outcomes, before=before, of_everything=select is None
+    )
     if not run.succeeded:
         raise _failure(run.nodes)
     return run

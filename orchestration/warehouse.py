@@ -1,8 +1,8 @@
 """Who may write the warehouse, and whether what is in it may be published.
 
-One build at a time holds `warehouse.lock`. `dbt/unproven.json` names what the last
-builds left wrong or untested, so that nothing but a green warehouse is ever published,
-whoever asks: a build of a few models, the next one, or Dagster.
+One build at a time holds `warehouse.lock`. `dbt/unproven_<target>.json` names what the
+last builds left wrong or untested, so that nothing but a green warehouse is ever
+published, whoever asks: a build of a few models, the next one, or Dagster.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from collector.files import fsync_directory
-from profiles.published import publish
+from orchestration.engine_files import engine_tables
+from orchestration.targets import Target
+from profiles.published import publish, publish_files
 
 # Stands for all models: no build of everything has come to its end.
 EVERYTHING = "*"
@@ -63,13 +65,14 @@ def warehouse_lock(
         yield
 
 
-def start_of_build(data_dir: Path) -> None:
+def start_of_build(data_dir: Path, target: Target) -> None:
     """Distrust the whole warehouse until the build that now writes to it is over."""
-    _write(data_dir, unproven(data_dir) | {EVERYTHING})
+    _write(data_dir, target, unproven(data_dir, target) | {EVERYTHING})
 
 
 def end_of_build(
     data_dir: Path,
+    target: Target,
     outcomes: Mapping[str, bool],
     *,
     before: frozenset[str],
@@ -80,23 +83,24 @@ def end_of_build(
     `before` is what was unproven before the build; a build of everything forgets it.
     """
     left = frozenset[str]() if of_everything else before - outcomes.keys()
-    _write(data_dir, left | {node for node, proven in outcomes.items() if not proven})
+    wrong = {node for node, proven in outcomes.items() if not proven}
+    _write(data_dir, target, left | wrong)
 
 
-def unproven(data_dir: Path) -> frozenset[str]:
+def unproven(data_dir: Path, target: Target) -> frozenset[str]:
     """The nodes that keep the warehouse from being published."""
     try:
-        return frozenset(json.loads(_file(data_dir).read_text()))
+        return frozenset(json.loads(_file(data_dir, target).read_text()))
     except FileNotFoundError:
         return frozenset({EVERYTHING})
 
 
-def publish_warehouse(data_dir: Path) -> Path:
+def publish_warehouse(data_dir: Path, target: Target) -> Path:
     """Make the warehouse the published database; `NotGreen` unless all is proven.
 
     The caller holds the warehouse lock.
     """
-    wrong = unproven(data_dir)
+    wrong = unproven(data_dir, target)
     if EVERYTHING in wrong:
         raise NotGreen(
             "Nothing was published: no build of the whole project has finished since "
@@ -108,11 +112,14 @@ def publish_warehouse(data_dir: Path) -> Path:
             "built since. Mend them and run `./kith build`.\n"
             + "\n".join(f"- {node}" for node in sorted(wrong))
         )
-    return publish(data_dir / "warehouse.duckdb", data_dir / "published")
+    published_dir = data_dir / "published"
+    if target.is_duckdb:
+        return publish(data_dir / "warehouse.duckdb", published_dir)
+    return publish_files(engine_tables(data_dir, target), published_dir)
 
 
-def _write(data_dir: Path, nodes: frozenset[str]) -> None:
-    file = _file(data_dir)
+def _write(data_dir: Path, target: Target, nodes: frozenset[str]) -> None:
+    file = _file(data_dir, target)
     file.parent.mkdir(parents=True, exist_ok=True)
     written = file.with_suffix(".tmp")
     with written.open("w") as content:
@@ -123,8 +130,8 @@ def _write(data_dir: Path, nodes: frozenset[str]) -> None:
     fsync_directory(file.parent)
 
 
-def _file(data_dir: Path) -> Path:
-    return data_dir / "dbt" / "unproven.json"
+def _file(data_dir: Path, target: Target) -> Path:
+    return data_dir / "dbt" / f"unproven_{target.name}.json"
 
 
 def _try_lock(descriptor: int) -> bool:

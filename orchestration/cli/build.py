@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,13 @@ def build(
             "--full-refresh", help="Rebuild incremental models from raw facts."
         ),
     ] = False,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="The engine that builds, as in dbt_project/profiles.yml: `duckdb`, "
+            "`spark`. Without it KITH_TARGET says which."
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as one JSON object.")
     ] = False,
@@ -44,7 +52,9 @@ def build(
     from profiles.settings import ProfilesSettings
 
     data_dir = ProfilesSettings().data_dir
-    report = build_with_progress(data_dir, select=select, full_refresh=full_refresh)
+    report = build_with_progress(
+        data_dir, select=select, full_refresh=full_refresh, target=target
+    )
     counts = report.counts
     if as_json:
         print_json(
@@ -68,11 +78,19 @@ def build(
 
 
 def build_with_progress(
-    data_dir: Path, *, select: str | None = None, full_refresh: bool = False
+    data_dir: Path,
+    *,
+    select: str | None = None,
+    full_refresh: bool = False,
+    target: str | None = None,
+    moment: datetime | None = None,
 ) -> BuildReport:
     """Build, showing on standard error which model or test was done last."""
+    from orchestration.project import DBT_PROJECT
     from orchestration.project import build as build_project
+    from orchestration.targets import read_target, require
 
+    require(read_target(DBT_PROJECT, target))  # before there is any progress to show
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -96,6 +114,8 @@ def build_with_progress(
             data_dir,
             select=select,
             full_refresh=full_refresh,
+            target=target,
+            moment=moment,
             on_node=on_node,
             on_wait=on_wait,
             on_warning=on_warning,

@@ -17,6 +17,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from collector.server import AlreadyRunning
     from orchestration.identity.identifiers import IdentityProblem
     from orchestration.project import BuildError
+    from orchestration.targets import TargetProblem
     from profiles.published import PublishedDatabaseMissing
 
     return (
@@ -29,6 +30,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
         BuildError,
         IdentityProblem,
         PublishedDatabaseMissing,
+        TargetProblem,
     )
 
 

@@ -25,6 +25,7 @@ from collector.landing import land
 from collector.settings import CollectorSettings
 from orchestration.project import DBT_PROJECT, data_dir, prepare_manifest
 from orchestration.raw_files import compact_before_build
+from orchestration.targets import Target, read_target, require
 from orchestration.warehouse import (
     end_of_build,
     publish_warehouse,
@@ -124,20 +125,26 @@ def _models(manifest: Path) -> dg.AssetsDefinition:
         with warehouse_lock(data_dir(), on_wait=context.log.info):
             settings = CollectorSettings(data_dir=data_dir())
             compact_before_build(settings, on_warning=context.log.warning)
-            before = unproven(data_dir())
-            start_of_build(data_dir())
+            target = read_target(DBT_PROJECT)
+            require(target)
+            before = unproven(data_dir(), target)
+            start_of_build(data_dir(), target)
             (work / "run_results.json").unlink(missing_ok=True)
             run = dbt.cli(["build"], context=context, target_path=work)
             try:
                 yield from run.stream()
             finally:
-                _note_outcomes(run, before, of_everything=not context.is_subset)
+                _note_outcomes(run, target, before, of_everything=not context.is_subset)
 
     return models
 
 
 def _note_outcomes(
-    run: DbtCliInvocation, before: frozenset[str], *, of_everything: bool
+    run: DbtCliInvocation,
+    target: Target,
+    before: frozenset[str],
+    *,
+    of_everything: bool,
 ) -> None:
     """Tell the warehouse what the run proved; one that was cut off proved nothing."""
     if not (run.target_path / "run_results.json").exists():
@@ -147,7 +154,9 @@ def _note_outcomes(
         result["unique_id"]: result["status"] in ("success", "pass", "warn", "no-op")
         for result in results
     }
-    end_of_build(data_dir(), outcomes, before=before, of_everything=of_everything)
+    end_of_build(
+        data_dir(), target, outcomes, before=before, of_everything=of_everything
+    )
 
 
 def _published(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
@@ -161,7 +170,7 @@ def _published(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
     )
     def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with warehouse_lock(data_dir(), on_wait=context.log.info):
-            current = publish_warehouse(data_dir())
+            current = publish_warehouse(data_dir(), read_target(DBT_PROJECT))
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(current),

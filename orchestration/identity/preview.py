@@ -1,9 +1,10 @@
 """What other rules about identities would do: a build of them beside the present one.
 
-The published database is copied to `<data>/preview`, and dbt builds there, by the
-project as it stands in the working tree, the identity graph and what rests on it. The
-events are those that were published, so that nothing but the rules makes a difference.
-Neither the warehouse nor the raw datasets nor the log of the audiences is touched.
+The published database is copied to `<data>/preview`, and dbt builds there with DuckDB,
+by the project as it stands in the working tree, the identity graph and what rests on
+it. The events are those that were published, so that nothing but the rules makes a
+difference. Neither the warehouse nor the raw datasets nor the log of the audiences is
+touched.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ from orchestration.identity.rules import (
     write_rule,
 )
 from orchestration.project import DBT_PROJECT, destinations_file
-from profiles.published import current_build, publish
+from orchestration.targets import DUCKDB
+from profiles.published import copy_build, current_build, publish
 
 # All that rests on identities. What is read from raw anew stays as it was published,
 # and so does monitoring: both tell of more than the rules.
@@ -91,7 +93,7 @@ def preview(
         check_decision(decided, rule)
         decided.append(following(decided, rule))
     with _workplace(data_dir) as work:
-        shutil.copyfile(published, work / "warehouse.duckdb")
+        copy_build(published, work / "warehouse.duckdb")
         ensure_datasets(work / "raw")
         for rule in decided:
             write_rule(work / "raw", rule)
@@ -141,7 +143,11 @@ def _build(
         arguments += ["--vars", _vars(project_dir, blocked)]
     with _local_raw():
         run = run_dbt(
-            arguments, data_dir=work, project_dir=project_dir, on_node=on_node
+            arguments,
+            data_dir=work,
+            project_dir=project_dir,
+            target=DUCKDB,
+            on_node=on_node,
         )
     if not run.succeeded:
         failed = [

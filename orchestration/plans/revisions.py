@@ -21,6 +21,7 @@ from typing import Any
 
 from collector.plan import Plan, PlanError, load_plan, read_plan
 from orchestration.dbt_runs import run_dbt
+from orchestration.targets import DUCKDB
 
 # Neither is part of the project: dbt writes the first two, `dbt deps` fetches the last.
 _LOGS = ("logs", "target")
@@ -106,6 +107,7 @@ class Workplace:
                 ["compile", "--select", "resource_type:model"],
                 data_dir=self._data_dir,
                 project_dir=self._tree,
+                target=DUCKDB,
             )
         if not run.succeeded:
             failed = [node.message for node in run.nodes if node.status == "error"]

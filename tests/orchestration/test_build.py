@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from orchestration.dbt_runs import NodeResult
 from orchestration.project import BuildError, build, prepare_manifest
+from orchestration.targets import Target, TargetProblem
 from orchestration.warehouse import (
     NotGreen,
     WarehouseBusy,
@@ -51,6 +53,7 @@ unit_tests:
 """,
 }
 NODES = 5
+DUCKDB = Target("duckdb", "duckdb")
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ def test_a_project_that_dbt_cannot_read_is_explained(
         build(data_dir, project_dir=project)
     with pytest.raises(BuildError, match="nowhere"):
         prepare_manifest(data_dir, project_dir=project)
-    assert not unproven(data_dir), "nothing ran, so what was proven still is"
+    assert not unproven(data_dir, DUCKDB), "nothing ran, so what was proven still is"
 
 
 def test_a_selection_on_a_new_data_directory_needs_everything_first(
@@ -159,8 +162,46 @@ def test_a_build_that_was_killed_is_not_published(
         building.kill()
     assert first_finished == b"other\n"
     with warehouse_lock(data_dir), pytest.raises(NotGreen, match="interrupted"):
-        publish_warehouse(data_dir)
+        publish_warehouse(data_dir, DUCKDB)
     assert published_number(data_dir) == 2
+
+
+def test_a_target_that_the_project_does_not_have_is_refused(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_TARGET", "sparkle")
+    with pytest.raises(
+        TargetProblem, match=r"no target 'sparkle'.* targets are duckdb"
+    ):
+        build(tmp_path / "data", project_dir=project)
+    assert build(tmp_path / "data", project_dir=project, target="duckdb")
+
+
+def test_what_one_target_proved_says_nothing_of_another(
+    project: Path, tmp_path: Path
+) -> None:
+    profiles = project / "profiles.yml"
+    lines = profiles.read_text().replace("/warehouse.", "/other.").splitlines()
+    other = "\n".join(lines[lines.index("    duckdb:") + 1 :])
+    profiles.write_text(f"{PROJECT['profiles.yml']}    other:\n{other}\n")
+    data_dir = tmp_path / "data"
+    build(data_dir, project_dir=project)
+    assert not unproven(data_dir, DUCKDB)
+    with pytest.raises(BuildError, match=r"Run `\./kith build`"):
+        build(data_dir, project_dir=project, target="other", select="numbers")
+
+
+def test_models_take_the_moment_that_is_given_for_now(
+    project: Path, tmp_path: Path
+) -> None:
+    (project / "models/moment.sql").write_text(
+        "select '{{ run_started_at.isoformat() }}' as started_at"
+    )
+    moment = datetime(2026, 11, 1, 12, 30, 0, 5, tzinfo=UTC)
+    build(tmp_path / "data", project_dir=project, moment=moment)
+    with connect(tmp_path / "data" / "published") as connection:
+        row = connection.execute("select started_at from moment").fetchone()
+    assert row == (moment.isoformat(),)
 
 
 def test_builds_do_not_overlap(tmp_path: Path) -> None:
