@@ -1,14 +1,6 @@
-{#- The moment that lies the given number of days before now. -#}
+{#- The moment that lies the given number of days before the build. -#}
 {%- macro days_ago(days) -%}
-    {{ adapter.dispatch('days_ago')(days) }}
-{%- endmacro -%}
-
-{%- macro duckdb__days_ago(days) -%}
-    (now() - interval {{ days }} day)
-{%- endmacro -%}
-
-{%- macro spark__days_ago(days) -%}
-    (now() - interval {{ days }} day)
+    ({{ build_started_at() }} - interval '{{ days }}' day)
 {%- endmacro -%}
 
 
