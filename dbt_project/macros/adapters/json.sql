@@ -12,6 +12,32 @@
     json_extract_string({{ column }}, {{ json_path(path) }})
 {%- endmacro -%}
 
+{%- macro spark__json_text(column, path) -%}
+    {%- set steps = spark_json_steps(path) -%}
+    {%- if steps is none -%}
+        get({{ spark_json_member(column, path) }}, 0).value
+    {%- elif not steps -%}
+        {{ column }}
+    {%- else -%}
+        {%- set found -%}
+            get_json_object({{ column }}, {{ string_literal('$' ~ steps) }})
+        {%- endset -%}
+        case
+            when {{ found }} rlike {{ spark_json_doubt() }}
+                then get(transform(
+                    array({{ spark_json_written(spark_json_marked(column), steps) }}),
+                    written -> {{
+                        spark_json_unmarked(
+                            "case when written like '\"%' then "
+                            ~ "get_json_object(written, '$') else written end"
+                        )
+                    }}
+                ), 0)
+            else {{ found }}
+        end
+    {%- endif -%}
+{%- endmacro -%}
+
 
 {#- The values at several paths, each as json_text gives it, as a list: the document is
     read once, which is what takes the time. -#}
@@ -27,6 +53,14 @@
     ])
 {%- endmacro -%}
 
+{%- macro spark__json_texts(column, paths) -%}
+    array(
+        {%- for path in paths -%}
+            {{ json_text(column, path) }}{{ ', ' if not loop.last }}
+        {%- endfor -%}
+    )
+{%- endmacro -%}
+
 
 {#- null, boolean, number, string, array or object; SQL null where nothing is found. -#}
 {%- macro json_type_of(column, path) -%}
@@ -35,6 +69,42 @@
 
 {%- macro duckdb__json_type_of(column, path) -%}
     {{ duckdb_json_type_name('json_type(' ~ column ~ ', ' ~ json_path(path) ~ ')') }}
+{%- endmacro -%}
+
+{#- The first character of what is written there tells it; Spark writes nothing where
+    null is written, nor where nothing is. -#}
+{%- macro spark__json_type_of(column, path) -%}
+    {%- set steps = spark_json_steps(path) -%}
+    {%- if steps is none -%}
+        get({{ spark_json_member(column, path) }}, 0).type
+    {%- else -%}
+        coalesce(
+            case translate(
+                substr({{ spark_json_written(column, steps) }}, 1, 1), 'f-123456789', 't0000000000'
+            )
+                when '"' then 'string'
+                when '0' then 'number'
+                when 't' then 'boolean'
+                when '{' then 'object'
+                when '[' then 'array'
+            end
+            {%- if steps %},
+            case
+                when
+                    contains({{ column }}, 'null')
+                    and array_contains(
+                        json_object_keys({{
+                            spark_json_written(
+                                column, spark_json_steps(spark_json_keys(path)[:-1])
+                            )
+                        }}),
+                        {{ string_literal(spark_json_keys(path)[-1]) }}
+                    )
+                    then 'null'
+            end
+            {%- endif %}
+        )
+    {%- endif -%}
 {%- endmacro -%}
 
 
@@ -56,6 +126,16 @@
             json_extract_string(value, '$') as value,
             {{ duckdb_json_type_name('type') }} as type
         from json_each({{ column }})
+    )
+{%- endmacro -%}
+
+{%- macro spark__json_each(column) -%}
+    (
+        select
+            inline(case
+                when {{ column }} like '[%' then {{ spark_json_elements(column) }}
+                else {{ spark_json_members(column) }}
+            end)
     )
 {%- endmacro -%}
 

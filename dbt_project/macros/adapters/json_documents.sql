@@ -10,6 +10,19 @@
     end
 {%- endmacro -%}
 
+{#- Spark reads a value and leaves what follows it unread. Two frames show that nothing
+    does: what goes on in one of them has no end in the other. (An object that has a key
+    twice is none here; the collector writes none.) -#}
+{%- macro spark__valid_json_object(text) -%}
+    case
+        when
+            startswith(ltrim({{ text }}), '{')
+            and try_parse_json('[' || {{ text }} || ']') is not null
+            and try_parse_json('{"":' || {{ text }} || '}') is not null
+            then {{ text }}
+    end
+{%- endmacro -%}
+
 
 {#-
     One row per place in a JSON object, however deep: `path`, `type` (as json_type_of) and

@@ -1,21 +1,6 @@
 
-{%- macro spark__json_text(column, path) -%}
-    get_json_object({{ column }}, {{ json_path(path) | replace('"','') }})
-{%- endmacro -%}
-{%- macro spark__json_texts(column, paths) -%}
-    array({%- for path in paths -%}{{ json_text(column, path) }}{{ ', ' if not loop.last }}{%- endfor -%})
-{%- endmacro -%}
-{%- macro spark__json_type_of(column, path) -%}
-  case when get_json_object({{ column }}, {{ json_path(path) | replace('"','') }}) is null then null else 'string' end
-{%- endmacro -%}
-{%- macro spark__json_each(column) -%}
-    (select key, cast(value as string) as value, schema_of_variant(value) as type from variant_explode(parse_json({{ column }})))
-{%- endmacro -%}
 {%- macro spark__json_renamed(column, renames) -%}{{ column }}{%- endmacro -%}
 {%- macro spark__json_element_text(column, path, conditions, key) -%}cast(null as string){%- endmacro -%}
-{%- macro spark__valid_json_object(text) -%}
-    case when from_json({{ text }}, 'map<string,string>') is not null then {{ text }} end
-{%- endmacro -%}
 {%- macro spark__json_places(column) -%}
     (select key as path, cast(value as string) as value, schema_of_variant(value) as type from variant_explode(parse_json({{ column }})))
 {%- endmacro -%}
