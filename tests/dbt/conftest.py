@@ -110,11 +110,11 @@ class Project:
 
 
 def invoke_dbt(
-    *arguments: str, manifest: Any = None, project_dir: Path = PROJECT_DIR
+    command: str, *arguments: str, manifest: Any = None, project_dir: Path = PROJECT_DIR
 ) -> dbtRunnerResult:
     """Run a dbt command on the project's files, or on a manifest parsed from them."""
     place = ["--project-dir", str(project_dir), "--profiles-dir", str(project_dir)]
-    return dbtRunner(manifest).invoke([*arguments, *place, *QUIETLY])
+    return dbtRunner(manifest).invoke([command, *QUIETLY, *place, *arguments])
 
 
 @cache

@@ -180,10 +180,8 @@ def compiled(expression: str, *variables: str) -> str:
     """The SQL that selects from an expression; empty when dbt has something against
     it, which it prints."""
     manifest = parsed(vars_of(variables)).deepcopy()
-    inline = f"from {{{{ {expression} }}}}"
-    result: Any = invoke_dbt(
-        "compile", "--inline", inline, *variables, manifest=manifest
-    ).result
+    inline = ("--inline", f"from {{{{ {expression} }}}}", "--log-level", "error")
+    result: Any = invoke_dbt("compile", *inline, *variables, manifest=manifest).result
     return str(result.results[0].node.compiled_code) if result else ""
 
 
