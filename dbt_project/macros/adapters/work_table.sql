@@ -1,7 +1,7 @@
 {#- Makes a table that lives while one model is being built, from a select, and returns
     its relation. `name` is unique within the model; made again, it is replaced. -#}
 {% macro create_work_table(name, sql) %}
-    {%- do run_statements([create_work_table_statement(name, sql)]) -%}
+    {%- do run_statements(create_work_table_statements(name, sql)) -%}
     {{- return(work_table(name)) -}}
 {% endmacro %}
 
@@ -17,14 +17,31 @@
     )) -}}
 {% endmacro %}
 
-
-{#- The statement that makes a work table. -#}
-{% macro create_work_table_statement(name, sql) %}
-    {{- return(adapter.dispatch('create_work_table_statement')(name, sql)) -}}
+{#- Spark has no tables of a session, so these have a schema of their own. -#}
+{% macro spark__work_table(name) %}
+    {{- return(api.Relation.create(
+        schema='kith_work', identifier=this.identifier ~ '__' ~ name, type='table'
+    )) -}}
 {% endmacro %}
 
-{% macro duckdb__create_work_table_statement(name, sql) %}
-    {{- return('create or replace temp table ' ~ work_table(name) ~ ' as ' ~ sql) -}}
+
+{#- The statements that make a work table, to run together with others. -#}
+{% macro create_work_table_statements(name, sql) %}
+    {{- return(adapter.dispatch('create_work_table_statements')(name, sql)) -}}
+{% endmacro %}
+
+{% macro duckdb__create_work_table_statements(name, sql) %}
+    {{- return(['create or replace temp table ' ~ work_table(name) ~ ' as ' ~ sql]) -}}
+{% endmacro %}
+
+{#- What a build that was killed has left is dropped too. -#}
+{% macro spark__create_work_table_statements(name, sql) %}
+    {%- set relation = work_table(name) -%}
+    {{- return([
+        'create schema if not exists ' ~ relation.without_identifier(),
+        'drop table if exists ' ~ relation,
+        'create table ' ~ relation ~ ' using parquet as ' ~ sql,
+    ]) -}}
 {% endmacro %}
 
 
@@ -72,4 +89,18 @@
     {%- if drops -%}
         {%- do run_statements(drops) -%}
     {%- endif -%}
+{% endmacro %}
+
+{% macro spark__drop_work_tables() %}
+    {%- set left = run_query(
+        'show tables in ' ~ work_table('').without_identifier()
+        ~ " like '" ~ this.identifier ~ "__*'"
+    ) -%}
+    {%- set drops = [] -%}
+    {%- for name in left.columns['tableName'].values() -%}
+        {%- do drops.append('drop table ' ~ work_table('').incorporate(
+            path={'identifier': name}
+        )) -%}
+    {%- endfor -%}
+    {%- do run_statements(drops) -%}
 {% endmacro %}

@@ -6,16 +6,3 @@
 {%- endmacro -%}
 {%- macro spark__json_without(document, paths) -%}{{ document }}{%- endmacro -%}
 {%- macro spark__json_without_keys(document, keys) -%}{{ document }}{%- endmacro -%}
-{% macro spark__run_statements(statements) %}
-    {%- for sql in statements -%}
-        {% call statement(fetch_result=false, auto_begin=false) %}{{ sql }}{% endcall %}
-    {%- endfor -%}
-{% endmacro %}
-{% macro spark__work_table(name) %}
-    {{- return(api.Relation.create(schema='kith_work', identifier=this.identifier ~ '__' ~ name, type='table')) -}}
-{% endmacro %}
-{% macro spark__create_work_table_statement(name, sql) %}
-    {{- return('create table ' ~ work_table(name) ~ ' using parquet as ' ~ sql) -}}
-{% endmacro %}
-{% macro spark__drop_work_tables() %}
-{% endmacro %}

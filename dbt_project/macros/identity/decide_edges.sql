@@ -78,17 +78,19 @@
                 on edges.right_id = at_right.node_id
         )
     {%- endset -%}
-    {{- return([
-        create_work_table_statement('taken', taken_hooks_within_limits(open, counts)),
-        'insert into ' ~ work_table('merged') ~ ' select node_id, tree_id from '
-        ~ work_table('taken') ~ ' where node_id <> tree_id',
-        create_work_table_statement(
+    {{- return(
+        create_work_table_statements('taken', taken_hooks_within_limits(open, counts))
+        + [
+            'insert into ' ~ work_table('merged') ~ ' select node_id, tree_id from '
+            ~ work_table('taken') ~ ' where node_id <> tree_id'
+        ]
+        + create_work_table_statements(
             'counts_' ~ (round + 1) % 2, counts_after_hooks(open, counts)
-        ),
-        create_work_table_statement(
+        )
+        + create_work_table_statements(
             'open_' ~ (round + 1) % 2, edges_within_limits(moved, next_counts)
-        ),
-    ]) -}}
+        )
+    ) -}}
 {% endmacro %}
 
 

@@ -15,19 +15,20 @@
     {%- if built is none or built.type != 'table' -%}
         {{- return(none) -}}
     {%- endif -%}
-    {%- set newest = single_value(
-        'select coalesce(max(batch_id), -1) from ' ~ this
-    ) -%}
-    {%- for source in [ref('int_identifiers'), ref('int_identity_clusters')] -%}
-        {%- set unchanged = single_value(
-            'select count(*) from (select 1 from ' ~ source ~ ' where batch_id <= '
-            ~ newest ~ ' limit 1) as unchanged'
-        ) -%}
-        {%- if not unchanged -%}
-            {{- return(none) -}}
-        {%- endif -%}
-    {%- endfor -%}
-    {{- return(newest) -}}
+    {%- set newest, oldest = run_query(
+        'select coalesce(max(batch_id), -1) as newest, greatest('
+        ~ oldest_batch(ref('int_identifiers')) ~ ', '
+        ~ oldest_batch(ref('int_identity_clusters')) ~ ') as oldest from ' ~ this
+    ).rows[0].values() -%}
+    {{- return(newest | int if oldest <= newest else none) -}}
+{% endmacro %}
+
+
+{#- A subselect; an empty table is as one in which all is new. -#}
+{% macro oldest_batch(relation) %}
+    {{- return(
+        '(select coalesce(min(batch_id), 9223372036854775807) from ' ~ relation ~ ')'
+    ) -}}
 {% endmacro %}
 
 
@@ -87,22 +88,23 @@
 {% macro get_incremental_touched_nodes_sql(arguments) %}
     {%- set target = arguments['target_relation'] -%}
     {%- set keys = arguments['unique_key'] -%}
-    {%- set columns = get_quoted_csv(
-        arguments['dest_columns'] | map(attribute='name')
-    ) -%}
-    {{ delete_touched_rows(target, [keys] if keys is string else keys) }};
-    insert into {{ target }} ({{ columns }})
-    select {{ columns }} from {{ arguments['temp_relation'] }}
+    {%- set columns = arguments['dest_columns'] | map(attribute='name') | list -%}
+    {{ delete_of_rows(target, touched_rows([keys] if keys is string else keys)) }};
+    {{ insert_of_rows(target, arguments['temp_relation'], columns) }}
 {% endmacro %}
 
 
-{% macro delete_touched_rows(target, node_columns) %}
-    delete from {{ target }}
-    {%- if built_up_to() is not none %}
-        where
-        {%- for column in node_columns %}
-            {{ column }} in (select node_id from {{ work_table('touched') }})
-            {{- ' or' if not loop.last }}
-        {%- endfor %}
-    {%- endif %}
+{#- Which rows of the model's table go, as replace_rows takes it: those with a touched
+    identifier in one of the columns, or all. -#}
+{% macro touched_rows(node_columns) %}
+    {%- if built_up_to() is none -%}
+        {{- return([{'columns': node_columns, 'keys': node_columns, 'of': this}]) -}}
+    {%- endif -%}
+    {%- set going = [] -%}
+    {%- for column in node_columns -%}
+        {%- do going.append({
+            'columns': [column], 'keys': ['node_id'], 'of': work_table('touched')
+        }) -%}
+    {%- endfor -%}
+    {{- return(going) -}}
 {% endmacro %}

@@ -41,17 +41,13 @@
     {% if former.is_current %}
         {% set target = this.incorporate(type='table') %}
         {% set rows = rows_of_touched_clusters(target, former, settings) %}
-        {#- Both in the transaction that the first begins. -#}
-        {% call statement('main') -%}
-            delete from {{ target }}
-            where node_id in (select node_id from {{ rows }})
-        {%- endcall %}
-        {% do run_query(
-            'insert into ' ~ target ~ ' (node_id, cluster_id, is_contested, '
-            ~ 'is_undecided, batch_id, rules_version) select node_id, cluster_id, '
-            ~ 'is_contested, is_undecided, batch_id, rules_version from ' ~ rows
+        {% do replace_part(
+            target,
+            [{'columns': ['node_id'], 'keys': ['node_id'], 'of': rows}],
+            rows,
+            ['node_id', 'cluster_id', 'is_contested', 'is_undecided', 'batch_id',
+             'rules_version'],
         ) %}
-        {% do adapter.commit() %}
     {% else %}
         {% set target = replace_table(rows_of_all_clusters(former, settings)) %}
     {% endif %}

@@ -22,14 +22,12 @@
     {% set rows = merges_of_nodes(edges, merge_history(edges), edge_columns) %}
     {% if config.get('only_touched', false) and built_up_to() is not none %}
         {% set target = this.incorporate(type='table') %}
-        {% set columns = (['losing_id', 'surviving_id'] + edge_columns) | join(', ') %}
-        {% set rows = create_work_table('rows', rows) %}
-        {% call statement('main') -%}
-            {{ delete_touched_rows(target, ['losing_id']) }};
-            insert into {{ target }} ({{ columns }})
-            select {{ columns }} from {{ rows }}
-        {%- endcall %}
-        {% do adapter.commit() %}
+        {% do replace_part(
+            target,
+            touched_rows(['losing_id']),
+            create_work_table('rows', rows),
+            ['losing_id', 'surviving_id'] + edge_columns,
+        ) %}
     {% else %}
         {% set target = replace_table(rows) %}
     {% endif %}

@@ -1,6 +1,10 @@
 {#- Ends a materialization that computed its rows in work tables: puts the rows of `sql`
     in place of the model's table, in one step for its readers. -#}
 {% macro replace_table(sql) %}
+    {{- return(adapter.dispatch('replace_table')(sql)) -}}
+{% endmacro %}
+
+{% macro default__replace_table(sql) %}
     {%- set target = this.incorporate(type='table') -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set intermediate = make_intermediate_relation(target) -%}
@@ -21,4 +25,42 @@
     {% do adapter.commit() %}
     {{ drop_relation_if_exists(backup) }}
     {{- return(target) -}}
+{% endmacro %}
+
+{#- A table of Parquet cannot be replaced: the new one takes its name when all its rows
+    are there. Delta and Iceberg know how to. -#}
+{% macro spark__replace_table(sql) %}
+    {%- set target = this.incorporate(type='table') -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- set is_replaced = can_delete_rows() and (
+        existing is none or existing.type == 'table'
+    ) -%}
+    {%- set made = target if is_replaced else make_intermediate_relation(target) -%}
+    {% if not is_replaced %}
+        {% do run_statements(['drop table if exists ' ~ made]) %}
+    {% endif %}
+    {% call statement('main') -%}
+        {{ create_table_as(false, made, sql) }}
+    {%- endcall %}
+    {% if not is_replaced %}
+        {{ drop_relation_if_exists(existing) }}
+        {% do adapter.rename_relation(made, target) %}
+    {% endif %}
+    {% do apply_grants(
+        target, config.get('grants'), should_revoke=should_revoke(existing, true)
+    ) %}
+    {% do persist_docs(target, model) %}
+    {{- return(target) -}}
+{% endmacro %}
+
+
+{#- Ends a materialization that computed rows for a part of the model's table: puts them
+    in place of those that go; see replace_rows. -#}
+{% macro replace_part(target, going, rows, columns) %}
+    {#- dbt asks for a main statement; where there are transactions, it begins one. -#}
+    {% call statement('main') -%}
+        select count(*) as row_count from {{ rows }}
+    {%- endcall %}
+    {% do replace_rows(target, going, rows, columns) %}
+    {% do adapter.commit() %}
 {% endmacro %}
