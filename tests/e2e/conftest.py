@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.kith import Kith
+from tests.kith import WITHOUT_UNIT_TESTS, Kith
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Kith, Any, Any]:
     """The demo, run twice over the same data directory."""
     kith = Kith(tmp_path_factory.mktemp("demo") / "data")
-    return kith, kith.json("demo"), kith.json("demo")
+    first = kith.json("demo")
+    again = Kith(kith.data_dir, kith.environ | WITHOUT_UNIT_TESTS)
+    return kith, first, again.json("demo")

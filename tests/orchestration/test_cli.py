@@ -16,7 +16,7 @@ from collector.server import EXIT_TAKEN
 from orchestration.cli.new import Kind, create
 from orchestration.cli.problems import Problem
 from orchestration.project import ROOT, build
-from tests.kith import Kith
+from tests.kith import WITHOUT_UNIT_TESTS, Kith
 
 COMMANDS = (
     "demo",
@@ -119,7 +119,7 @@ def test_a_wrong_setting_is_named(kith: Kith, variable: str, value: str) -> None
 
 
 def test_check_finds_every_problem_at_once(kith: Kith, tmp_path: Path) -> None:
-    assert kith.run("check").returncode == 0
+    assert kith.call("check").returncode == 0
     sources = tmp_path / "sources.yml"
     sources.write_text(
         "sources: {a: {write_key_env: NOT_SET, kind: server}, b: {kind: x}}"
@@ -130,14 +130,16 @@ def test_check_finds_every_problem_at_once(kith: Kith, tmp_path: Path) -> None:
         kith.data_dir,
         {"KITH_SOURCES": str(sources), "KITH_DESTINATIONS": str(accounts)},
     )
-    result = broken.run("check")
+    result = broken.call("check")
     assert result.returncode == 1
     assert "sources.b.kind" in result.stderr
     assert "hubspt" in result.stderr
     assert "webhook" in result.stderr
 
 
-def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None:
+def test_what_new_writes_builds_as_it_is(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for kind, name in (
         (Kind.EVENT, "video_played"),
         (Kind.TRAIT, "video"),
@@ -147,6 +149,8 @@ def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None
     ):
         lines = create(kind, name, root=checkout)
         assert any(line.startswith("wrote dbt_project/models/") for line in lines)
+    for name, value in WITHOUT_UNIT_TESTS.items():
+        monkeypatch.setenv(name, value)
     report = build(tmp_path / "data", project_dir=checkout / "dbt_project")
     built = {node.name for node in report.nodes if node.status == "ok"}
     assert {"video_played", "traits_video", "video_fans", "crm__video_fans"} <= built

@@ -18,6 +18,7 @@ from orchestration.definitions import defs as load_definitions
 from orchestration.project import DBT_PROJECT, ROOT, prepare_dagster_home
 from profiles.lookup import find_profile
 from profiles.published import connect
+from tests.kith import WITHOUT_UNIT_TESTS
 
 # The folders of the dbt project, and what lies before and behind them.
 MODEL_FOLDERS = {entry.name for entry in (DBT_PROJECT / "models").iterdir()} - {
@@ -50,6 +51,8 @@ def data_dir(
     partition = {"dt": "2026-11-01"}
     write_file(directory / "raw", EVENTS, table, partition=partition, name="s1")
     with pytest.MonkeyPatch.context() as environment:
+        for name, value in WITHOUT_UNIT_TESTS.items():
+            environment.setenv(name, value)
         environment.setenv("KITH_DATA_DIR", str(directory))
         yield directory
 

@@ -45,7 +45,7 @@ def kith(tmp_path_factory: pytest.TempPathFactory) -> Kith:
             """  # noqa: S608 -- the rows above
         )
     publish(data_dir / "warehouse.duckdb", data_dir / "published")
-    return Kith(data_dir)
+    return Kith(data_dir, in_process=True)
 
 
 def facts(data_dir: Path) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ def test_a_build_goes_on_without_compaction(
 
 
 def test_the_commands_tell_what_they_did_and_found(data_dir: Path) -> None:
-    kith = Kith(data_dir)
+    kith = Kith(data_dir, in_process=True)
     assert kith.json("raw", "scrub")["findings"] == []
     path = damage_one(data_dir)
     result = kith.run("raw", "compact")
@@ -81,7 +81,7 @@ def test_the_commands_tell_what_they_did_and_found(data_dir: Path) -> None:
 
 
 def test_object_storage_is_told_not_to_be_compacted(data_dir: Path) -> None:
-    kith = Kith(data_dir, {"KITH_RAW_URL": "s3://bucket/raw"})
+    kith = Kith(data_dir, {"KITH_RAW_URL": "s3://bucket/raw"}, in_process=True)
     result = kith.run("raw", "compact")
     assert result.returncode == 2
     assert "s3://bucket/raw" in result.stderr
