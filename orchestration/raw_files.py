@@ -1,8 +1,10 @@
-"""What keeps the raw datasets in order: compaction before each build."""
+"""The raw datasets of a build: compaction before it, and where dbt finds them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,3 +33,14 @@ def compact_before_build(
         return
     for path, problem in report.damaged.items():
         warn(f"{path} was not compacted: {problem}. See `./kith raw scrub`.")
+
+
+@contextlib.contextmanager
+def local_raw() -> Iterator[None]:
+    """Let dbt look for the raw datasets below its data directory, wherever they are."""
+    url = os.environ.pop("KITH_RAW_URL", None)
+    try:
+        yield
+    finally:
+        if url is not None:
+            os.environ["KITH_RAW_URL"] = url

@@ -41,7 +41,7 @@ for _module in (
     "new",
 ):
     importlib.import_module(f"orchestration.cli.{_module}").register(app)
-for _module in ("bench", "test"):
+for _module in ("bench", "verify", "test"):
     importlib.import_module(f"orchestration.cli.{_module}").register(app)
 
 

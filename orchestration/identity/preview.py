@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +39,7 @@ from orchestration.identity.rules import (
     write_rule,
 )
 from orchestration.project import DBT_PROJECT, destinations_file
+from orchestration.raw_files import local_raw
 from orchestration.targets import DUCKDB
 from profiles.published import copy_build, current_build, publish
 
@@ -141,7 +141,7 @@ def _build(
     arguments = ["run", "--select", *_SELECTED, "--exclude", *_LEFT_OUT]
     if blocked:
         arguments += ["--vars", _vars(project_dir, blocked)]
-    with _local_raw():
+    with local_raw():
         run = run_dbt(
             arguments,
             data_dir=work,
@@ -174,17 +174,6 @@ def _vars(project_dir: Path, blocked: Sequence[Identifier]) -> str:
         for entry in declared_identifiers(project_dir)
     ]
     return json.dumps({"identifiers": identifiers})
-
-
-@contextlib.contextmanager
-def _local_raw() -> Iterator[None]:
-    """Let dbt find the raw datasets below its data directory, wherever they are."""
-    url = os.environ.pop("KITH_RAW_URL", None)
-    try:
-        yield
-    finally:
-        if url is not None:
-            os.environ["KITH_RAW_URL"] = url
 
 
 def _syncs(data_dir: Path, work: Path) -> dict[str, SyncRows]:

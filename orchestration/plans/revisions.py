@@ -7,20 +7,20 @@ on it.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from collector.plan import Plan, PlanError, load_plan, read_plan
 from orchestration.dbt_runs import run_dbt
+from orchestration.raw_files import local_raw
 from orchestration.targets import DUCKDB
 
 # Neither is part of the project: dbt writes the first two, `dbt deps` fetches the last.
@@ -102,7 +102,7 @@ class Workplace:
             # dbt takes a file of the same age for the same file, but none this old.
             if path.is_file():
                 os.utime(path, (0, 0))
-        with _no_raw_url():
+        with local_raw():
             run = run_dbt(
                 ["compile", "--select", "resource_type:model"],
                 data_dir=self._data_dir,
@@ -136,14 +136,3 @@ def _archive(project_dir: Path, revision: str) -> bytes:
             "or a commit that this clone has."
         )
     return done.stdout
-
-
-@contextlib.contextmanager
-def _no_raw_url() -> Iterator[None]:
-    """Without the place of the raw datasets: compiling must not look at it."""
-    url = os.environ.pop("KITH_RAW_URL", None)
-    try:
-        yield
-    finally:
-        if url is not None:
-            os.environ["KITH_RAW_URL"] = url

@@ -1,0 +1,1 @@
+"""Whether engines agree: the same raw facts built by each, and every table compared."""
