@@ -101,7 +101,7 @@ def build(
     """
     started = time.monotonic()
     engine = read_target(project_dir, target)
-    require(engine)
+    require(engine, data_dir)
     try:
         with warehouse_lock(data_dir, on_wait=on_wait):
             settings = CollectorSettings(data_dir=data_dir)
@@ -131,7 +131,7 @@ def prepare_manifest(data_dir: Path, *, project_dir: Path = DBT_PROJECT) -> Path
     with (data_dir / "dbt" / "parse.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_fresh(manifest, project_dir):
-            require(read_target(project_dir))
+            require(read_target(project_dir), data_dir)
             run = run_dbt(["parse"], data_dir=data_dir, project_dir=project_dir)
             if not run.succeeded:
                 raise BuildError(f"dbt cannot read {project_dir}:\n{run.problem}")

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +68,8 @@ def _outputs(project_dir: Path) -> dict[str, dict[str, str]]:
     return outputs
 
 
-def require(target: Target) -> None:
-    """Raise `TargetProblem` when the target needs what this machine does not have."""
+def require(target: Target, data_dir: Path) -> None:
+    """Raise `TargetProblem` when the target cannot build `data_dir` in this process."""
     if target.type != "spark":
         return
     if importlib.util.find_spec("dbt.adapters.spark") is None:
@@ -78,6 +79,9 @@ def require(target: Target) -> None:
         )
     if target.method == "session":
         _require_session(target)
+        _require_own_session(data_dir)
+        # Where Spark keeps its tables; the log of its catalog needs it from the start.
+        (data_dir / target.type).mkdir(parents=True, exist_ok=True)
 
 
 def _require_session(target: Target) -> None:
@@ -117,3 +121,21 @@ def _java() -> tuple[str | None, int | None]:
     # "17.0.15", or "1.8.0_392" as it was called until Java 9
     version = re.search(r'version "(?:1\.)?(\d+)', told)
     return java, int(version[1]) if version else None
+
+
+def _require_own_session(data_dir: Path) -> None:
+    """A session that this process has already must keep its tables in `data_dir`.
+
+    Spark fixes the place with the first session of a process, and would go on to write
+    there whatever the next build asks for.
+    """
+    pyspark = sys.modules.get("pyspark")
+    context = pyspark and pyspark.SparkContext._active_spark_context
+    if context is None:
+        return
+    place = Path(context.getConf().get("spark.sql.warehouse.dir", ""))
+    if place.resolve() != (data_dir / "spark" / "warehouse").resolve():
+        raise TargetProblem(
+            f"Spark runs in this process already and keeps its tables in {place}; "
+            f"a build of {data_dir} needs a process of its own"
+        )

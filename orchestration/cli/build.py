@@ -90,7 +90,8 @@ def build_with_progress(
     from orchestration.project import build as build_project
     from orchestration.targets import read_target, require
 
-    require(read_target(DBT_PROJECT, target))  # before there is any progress to show
+    # Before there is any progress to show.
+    require(read_target(DBT_PROJECT, target), data_dir)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

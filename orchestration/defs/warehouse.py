@@ -126,7 +126,7 @@ def _models(manifest: Path) -> dg.AssetsDefinition:
             settings = CollectorSettings(data_dir=data_dir())
             compact_before_build(settings, on_warning=context.log.warning)
             target = read_target(DBT_PROJECT)
-            require(target)
+            require(target, data_dir())
             before = unproven(data_dir(), target)
             start_of_build(data_dir(), target)
             (work / "run_results.json").unlink(missing_ok=True)

@@ -33,7 +33,7 @@ def compare_engines(
     one for now, so that nothing but the engine differs.
     """
     for engine in engines:
-        require(read_target(DBT_PROJECT, engine))
+        require(read_target(DBT_PROJECT, engine), place / engine)
     for engine in engines:
         with local_raw():
             share_facts(facts, place / engine)

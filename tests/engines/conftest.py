@@ -25,10 +25,10 @@ _CONF = Path(__file__).parent / "conf"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _needs_spark() -> None:
+def _needs_spark(spark_data_dir: Path) -> None:
     """Skip where Spark cannot run; where CI runs, that is a failure."""
     try:
-        require(read_target(DBT_PROJECT, "spark"))
+        require(read_target(DBT_PROJECT, "spark"), spark_data_dir)
     except TargetProblem as problem:
         if os.environ.get("CI"):
             raise

@@ -31,13 +31,15 @@ def java(directory: Path, told: str) -> None:
     program.chmod(0o755)
 
 
-def test_the_targets_of_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_targets_of_the_project(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("KITH_TARGET", raising=False)
     assert read_target(DBT_PROJECT) == Target("duckdb", "duckdb")
     assert read_target(DBT_PROJECT, "spark") == SPARK
     monkeypatch.setenv("KITH_TARGET", "spark")
     assert read_target(DBT_PROJECT) == SPARK
-    require(Target("duckdb", "duckdb"))
+    require(Target("duckdb", "duckdb"), tmp_path)
 
 
 @pytest.mark.usefixtures("with_packages")
@@ -47,10 +49,10 @@ def test_no_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(
         TargetProblem, match=r"needs Java 17 .* on the PATH\. On Debian"
     ):
-        require(SPARK)
+        require(SPARK, tmp_path)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(TargetProblem, match="neither in JAVA_HOME"):
-        require(SPARK)
+        require(SPARK, tmp_path)
 
 
 @pytest.mark.usefixtures("with_packages")
@@ -68,7 +70,7 @@ def test_java_of_the_wrong_version(
     java(tmp_path, told)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(TargetProblem, match=f"{tmp_path}/bin/java, {found}"):
-        require(SPARK)
+        require(SPARK, tmp_path)
 
 
 @pytest.mark.usefixtures("with_packages")
@@ -79,7 +81,7 @@ def test_java_of_the_right_version(
     java(tmp_path, f'openjdk version "{version}" 2025-04-15')
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
-    require(SPARK)
+    require(SPARK, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -87,20 +89,20 @@ def test_java_of_the_right_version(
     [("dbt.adapters.spark", "needs dbt-spark"), ("pyspark", "needs pyspark")],
 )
 def test_packages_that_are_not_installed(
-    monkeypatch: pytest.MonkeyPatch, missing: str, said: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str, said: str
 ) -> None:
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == missing else name
     )
     with pytest.raises(TargetProblem, match=rf"{said}.*requirements-spark\.lock"):
-        require(SPARK)
+        require(SPARK, tmp_path)
 
 
 def test_a_cluster_needs_no_java_here(
-    monkeypatch: pytest.MonkeyPatch, with_packages: None
+    monkeypatch: pytest.MonkeyPatch, with_packages: None, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    require(Target("cluster", "spark", "thrift"))
+    require(Target("cluster", "spark", "thrift"), tmp_path)
 
 
 def test_the_command_says_it_in_one_line(tmp_path: Path) -> None:
