@@ -58,12 +58,18 @@ select
     cast(sum(per_profile.unconnected_count) as bigint) as unconnected_count,
     count(*) as profile_count,
     cast(count(*) as double) / max(profile_count.total) as profile_share,
-    percentile_disc(0.5) within group (order by per_profile.identifier_count)
-        as p50_per_profile,
-    percentile_disc(0.9) within group (order by per_profile.identifier_count)
-        as p90_per_profile,
-    percentile_disc(0.99) within group (order by per_profile.identifier_count)
-        as p99_per_profile,
+    cast(
+        percentile_disc(0.5) within group (order by per_profile.identifier_count)
+        as bigint
+    ) as p50_per_profile,
+    cast(
+        percentile_disc(0.9) within group (order by per_profile.identifier_count)
+        as bigint
+    ) as p90_per_profile,
+    cast(
+        percentile_disc(0.99) within group (order by per_profile.identifier_count)
+        as bigint
+    ) as p99_per_profile,
     max(per_profile.identifier_count) as most_per_profile,
     avg(per_profile.identifier_count) as average_per_profile
 from per_profile
