@@ -24,15 +24,14 @@
         {%- endset -%}
         case
             when {{ found }} rlike {{ spark_json_doubt() }}
-                then get(transform(
-                    array({{ spark_json_written(spark_json_marked(column), steps) }}),
-                    written -> {{
-                        spark_json_unmarked(
-                            "case when written like '\"%' then "
-                            ~ "get_json_object(written, '$') else written end"
-                        )
-                    }}
-                ), 0)
+                then {{ spark_json_with(
+                    spark_json_written(spark_json_marked(column), steps),
+                    'written',
+                    spark_json_unmarked(
+                        "case when written like '\"%' then "
+                        ~ "get_json_object(written, '$') else written end"
+                    ),
+                ) }}
             else {{ found }}
         end
     {%- endif -%}
@@ -54,11 +53,14 @@
 {%- endmacro -%}
 
 {%- macro spark__json_texts(column, paths) -%}
-    array(
-        {%- for path in paths -%}
-            {{ json_text(column, path) }}{{ ', ' if not loop.last }}
-        {%- endfor -%}
-    )
+    case
+        when {{ column }} is not null
+            then array(
+                {%- for path in paths -%}
+                    {{ json_text(column, path) }}{{ ', ' if not loop.last }}
+                {%- endfor -%}
+            )
+    end
 {%- endmacro -%}
 
 
@@ -140,40 +142,6 @@
 {%- endmacro -%}
 
 
-{#-
-    A JSON object whose keys have other names: {old: new}. A key that is there under its
-    new name already is left alone, whatever stands under the old one.
--#}
-{%- macro json_renamed(column, renames) -%}
-    {{ adapter.dispatch('json_renamed')(column, renames) }}
-{%- endmacro -%}
-
-{%- macro duckdb__json_renamed(column, renames) -%}
-    coalesce((
-        select
-            cast(json_group_object(
-                case
-                    {%- for old, new in renames.items() %}
-                    when
-                        key = {{ string_literal(old) }}
-                        and type <> 'NULL'
-                        and coalesce(json_type({{ column }}, {{ json_path([new]) }}), 'NULL') = 'NULL'
-                        then {{ string_literal(new) }}
-                    {%- endfor %}
-                    else key
-                end,
-                value
-            ) as varchar)
-        from json_each(case
-            {%- for old in renames %}
-            when json_type({{ column }}, {{ json_path([old]) }}) <> 'NULL' then {{ column }}
-            {%- endfor %}
-        end)
-        where not (type = 'NULL' and key in {{ text_tuple(renames.values()) }})
-    ), {{ column }})
-{%- endmacro -%}
-
-
 {%- macro duckdb_json_type_name(type) -%}
     case {{ type }}
         when 'NULL' then 'null'
@@ -196,28 +164,4 @@
     {%- else -%}
         '$'
     {%- endif -%}
-{%- endmacro -%}
-
-
-{#-
-    Of the array at a path, the value (text) of one key in the first element whose other
-    keys hold these texts; null where there is none.
-
-        {{ json_element_text('context', 'externalIds', {'type': 'phone'}, 'id') }}
--#}
-{%- macro json_element_text(column, path, conditions, key) -%}
-    {{ adapter.dispatch('json_element_text')(column, path, conditions, key) }}
-{%- endmacro -%}
-
-{%- macro duckdb__json_element_text(column, path, conditions, key) -%}
-    list_filter(
-        case json_type({{ column }}, {{ json_path(path) }})
-            when 'ARRAY' then cast(json_extract({{ column }}, {{ json_path(path) }}) as json[])
-        end,
-        lambda element:
-        {%- for name, text in conditions.items() %}
-        json_extract_string(element, {{ json_path([name]) }}) = {{ string_literal(text) }} and
-        {%- endfor %}
-        json_extract_string(element, {{ json_path([key]) }}) is not null
-    )[1] ->> {{ json_path([key]) }}
 {%- endmacro -%}

@@ -49,70 +49,144 @@
     )
 {%- endmacro -%}
 
-
-{#-
-    A JSON object without the properties at `paths`, a list of texts as json_places gives
-    them. An element of an array cannot be told from its neighbours, so a path into an
-    array holds for all of them, and one that ends in `[]` removes the array. Of arrays
-    inside each other the inner one goes as a whole.
-
-    The expression takes an engine seconds to read, so it should stand in few queries.
--#}
-{%- macro json_without(document, paths) -%}
-    {{ adapter.dispatch('json_without')(document, paths) }}
-{%- endmacro -%}
-
-{%- macro duckdb__json_without(document, paths) -%}
-    list_reduce(
-        {{ paths }},
-        lambda document, path: {{ duckdb_json_without_path('document', 'path', 1) }},
-        {{ document }}
+{#- Level by level: what is in the objects and arrays of one is the next. There are no
+    more levels than brackets that open. -#}
+{%- macro spark__json_places(column) -%}
+    {%- set list = 'array<struct<path: string, type: string, value: string>>' -%}
+    {#- A key as DuckDB writes it in a path, without the quotes around it. -#}
+    {%- set key -%}
+        replace(
+            regexp_replace(
+                replace(replace(member.key, '\\', '\\\\'), '"', '\\"'), '\\[[0-9]+\\]', '[]'
+            ),
+            '"',
+            ''
+        )
+    {%- endset -%}
+    {%- set found -%}
+        flatten(transform(
+            state.outer_places,
+            place -> case
+                when place.type = 'array'
+                    then transform(
+                        {{ spark_json_elements('place.value') }},
+                        member -> struct(
+                            place.path || '[]' as path,
+                            member.type as type,
+                            member.value as value
+                        )
+                    )
+                else transform(
+                    {{ spark_json_members('place.value') }},
+                    member -> struct(
+                        case when level > 1 then place.path || '.' else '' end
+                        || {{ key }} as path,
+                        member.type as type,
+                        member.value as value
+                    )
+                )
+            end
+        ))
+    {%- endset -%}
+    (
+        select
+            inline(aggregate(
+                sequence(
+                    1, length({{ column }}) - length(translate({{ column }}, '{[', ''))
+                ),
+                struct(
+                    cast(array() as {{ list }}) as places,
+                    cast(
+                        array(struct('' as path, 'object' as type, {{ column }} as value))
+                        as {{ list }}
+                    ) as outer_places
+                ),
+                (state, level) -> case
+                    when size(state.outer_places) = 0 then state
+                    else {{ spark_json_with(
+                        found,
+                        'found',
+                        "struct(concat(state.places, found) as places, filter(found, "
+                        ~ "place -> place.type in ('object', 'array')) as outer_places)",
+                    ) }}
+                end,
+                state -> state.places
+            ))
     )
 {%- endmacro -%}
 
 
-{#- `depth` is how many arrays inside each other a path may lead through. -#}
-{%- macro duckdb_json_without_path(document, path, depth) -%}
-    {%- set array = "split_part(" ~ path ~ ", '[]', 1)" -%}
-    {%- set rest = "ltrim(substr(" ~ path ~ ", length(" ~ array ~ ") + 3), '.')" -%}
-    {%- set element = 'element_' ~ depth -%}
-    case
-        when json_exists({{ document }}, {{ duckdb_json_pointer(path, whole=true) }})
-            then json_merge_patch({{ document }}, json_object({{ path }}, null))
-        when contains({{ path }}, '[]')
-            then
+{#-
+    A JSON object whose keys have other names: {old: new}. A key that is there under its
+    new name already is left alone, whatever stands under the old one.
+-#}
+{%- macro json_renamed(column, renames) -%}
+    {{ adapter.dispatch('json_renamed')(column, renames) }}
+{%- endmacro -%}
+
+{%- macro duckdb__json_renamed(column, renames) -%}
+    coalesce((
+        select
+            cast(json_group_object(
                 case
+                    {%- for old, new in renames.items() %}
                     when
-                        json_type({{ document }}, {{ duckdb_json_pointer(array) }})
-                        is distinct from 'ARRAY'
-                        then {{ document }}
-                    {%- if depth > 0 %}
-                    when {{ rest }} <> ''
-                        then json_merge_patch(
-                            {{ document }},
-                            {{
-                                duckdb_json_nested(
-                                    array,
-                                    "'[' || array_to_string(list_transform("
-                                    ~ "cast(json_extract(" ~ document ~ ", "
-                                    ~ duckdb_json_pointer(array) ~ ") as json[]), lambda "
-                                    ~ element ~ ": cast("
-                                    ~ duckdb_json_without_path(
-                                        'cast(' ~ element ~ ' as varchar)', rest, depth - 1
-                                    )
-                                    ~ " as varchar)), ',') || ']'"
-                                )
-                            }}
-                        )
-                    {%- endif %}
-                    else
-                        json_merge_patch(
-                            {{ document }}, {{ duckdb_json_nested(array, "'null'") }}
-                        )
-                end
-        when json_exists({{ document }}, {{ duckdb_json_pointer(path) }})
-            then json_merge_patch({{ document }}, {{ duckdb_json_nested(path, "'null'") }})
-        else {{ document }}
+                        key = {{ string_literal(old) }}
+                        and type <> 'NULL'
+                        and coalesce(json_type({{ column }}, {{ json_path([new]) }}), 'NULL') = 'NULL'
+                        then {{ string_literal(new) }}
+                    {%- endfor %}
+                    else key
+                end,
+                value
+            ) as varchar)
+        from json_each(case
+            {%- for old in renames %}
+            when json_type({{ column }}, {{ json_path([old]) }}) <> 'NULL' then {{ column }}
+            {%- endfor %}
+        end)
+        where not (type = 'NULL' and key in {{ text_tuple(renames.values()) }})
+    ), {{ column }})
+{%- endmacro -%}
+
+{%- macro spark__json_renamed(column, renames) -%}
+    {%- set new_key -%}
+        case
+            {%- for old, new in renames.items() %}
+            when
+                member.key = {{ string_literal(old) }}
+                and member.type <> 'null'
+                and not exists(
+                    members,
+                    other -> other.key = {{ string_literal(new) }} and other.type <> 'null'
+                )
+                then {{ string_literal(new) }}
+            {%- endfor %}
+            else member.key
+        end
+    {%- endset -%}
+    {%- set kept -%}
+        filter(
+            members,
+            member -> not (
+                member.type = 'null' and member.key in {{ text_tuple(renames.values()) }}
+            )
+        )
+    {%- endset -%}
+    case
+        when
+            {%- for old in renames %}
+            {{ json_type_of(column, [old]) }} <> 'null' {{- ' or' if not loop.last }}
+            {%- endfor %}
+            then {{ spark_json_with(
+                spark_json_members(column),
+                'members',
+                spark_json_object(
+                    'transform(' ~ kept ~ ', member -> struct(' ~ new_key
+                    ~ ' as key, member.value as value, member.type as type))'
+                ),
+            ) }}
+        else {{ column }}
     end
 {%- endmacro -%}
 
@@ -127,26 +201,57 @@
     {%- for key in keys -%}
         {%- do nulls.update({key: none}) -%}
     {%- endfor -%}
-    json_merge_patch({{ document }}, {{ string_literal(tojson(nulls)) }})
+    case
+        when {{ document }} is not null
+            then json_merge_patch({{ document }}, {{ string_literal(tojson(nulls)) }})
+    end
+{%- endmacro -%}
+
+{%- macro spark__json_without_keys(document, keys) -%}
+    {{ spark_json_object(
+        'filter(' ~ spark_json_members(document) ~ ', member -> member.key not in '
+        ~ text_tuple(keys) ~ ')'
+    ) }}
 {%- endmacro -%}
 
 
-{#- A path as a JSON pointer: 'a.b' becomes '/a/b'; `whole` takes it as one key. -#}
-{%- macro duckdb_json_pointer(path, whole=false) -%}
-    {%- set escaped = "replace(replace(" ~ path ~ ", '~', '~0'), '/', '~1')" -%}
-    {%- if whole -%}
-        '/' || {{ escaped }}
-    {%- else -%}
-        '/' || replace({{ escaped }}, '.', '/')
-    {%- endif -%}
+{#-
+    Of the array at a path, the value (text) of one key in the first element whose other
+    keys hold these texts; null where there is none.
+
+        {{ json_element_text('context', 'externalIds', {'type': 'phone'}, 'id') }}
+-#}
+{%- macro json_element_text(column, path, conditions, key) -%}
+    {{ adapter.dispatch('json_element_text')(column, path, conditions, key) }}
 {%- endmacro -%}
 
+{%- macro duckdb__json_element_text(column, path, conditions, key) -%}
+    list_filter(
+        case json_type({{ column }}, {{ json_path(path) }})
+            when 'ARRAY' then cast(json_extract({{ column }}, {{ json_path(path) }}) as json[])
+        end,
+        lambda element:
+        {%- for name, text in conditions.items() %}
+        json_extract_string(element, {{ json_path([name]) }}) = {{ string_literal(text) }} and
+        {%- endfor %}
+        json_extract_string(element, {{ json_path([key]) }}) is not null
+    )[1] ->> {{ json_path([key]) }}
+{%- endmacro -%}
 
-{#- The JSON text of an object that holds nothing but `value` at a path. -#}
-{%- macro duckdb_json_nested(path, value) -%}
-    list_reduce(
-        list_reverse(string_split({{ path }}, '.')),
-        lambda nested, key: '{' || cast(to_json(key) as varchar) || ':' || nested || '}',
-        {{ value }}
-    )
+{%- macro spark__json_element_text(column, path, conditions, key) -%}
+    {%- set value = spark__json_text('element.value', [key]) -%}
+    {%- set matching -%}
+        element.type = 'object'
+        {%- for name, text in conditions.items() %}
+        and {{ spark__json_text('element.value', [name]) }} = {{ string_literal(text) }}
+        {%- endfor %}
+        and {{ value }} is not null
+    {%- endset -%}
+    {{ spark_json_with(
+        spark_json_exactly_written(column, spark_json_steps(path)),
+        'written',
+        "case when written like '[%' then get(transform(filter("
+        ~ spark_json_elements('written') ~ ', element -> ' ~ matching
+        ~ '), element -> ' ~ value ~ '), 0) end',
+    ) }}
 {%- endmacro -%}

@@ -8,12 +8,12 @@
     document is read again, with each number made a text that begins with a mark.
 -#}
 
-{#- A path as steps of Spark's JSONPath, none of them for the root; none at all where
-    its grammar has no word for a key. -#}
+{#- A path as steps of Spark's JSONPath, without any for the root; none where its grammar
+    has no word for a key, or the mark stands before one. -#}
 {%- macro spark_json_steps(path) -%}
     {%- set steps = [] -%}
     {%- for key in spark_json_keys(path) -%}
-        {%- if key in ['', '*'] -%}
+        {%- if key in ['', '*'] or key.startswith('\ue000') -%}
             {{- return(none) -}}
         {%- elif "'" not in key and '?' not in key -%}
             {%- do steps.append("['" ~ key ~ "']") -%}
@@ -36,6 +36,18 @@
     gives it so where it looks into each element of an array, here of one. -#}
 {%- macro spark_json_written(document, steps) -%}
     get_json_object('[' || {{ document }} || ']', {{ string_literal('$[*]' ~ steps) }})
+{%- endmacro -%}
+
+
+{#- The same with its numbers as they are. -#}
+{%- macro spark_json_exactly_written(document, steps) -%}
+    {{ spark_json_with(
+        spark_json_written(document, steps),
+        'found',
+        'case when found rlike ' ~ spark_json_doubt() ~ ' then '
+        ~ spark_json_unmarked(spark_json_written(spark_json_marked(document), steps))
+        ~ ' else found end',
+    ) }}
 {%- endmacro -%}
 
 
@@ -148,4 +160,37 @@
         ) -%}
     {%- endfor -%}
     {{- return(state.members) -}}
+{%- endmacro -%}
+
+
+{#- The JSON text of a member or element, and of an object that has these members. -#}
+{%- macro spark_json_text(member) -%}
+    case {{ member }}.type
+        when 'string' then {{ spark_json_quoted(member ~ '.value') }}
+        when 'null' then 'null'
+        else {{ member }}.value
+    end
+{%- endmacro -%}
+
+
+{%- macro spark_json_object(members) -%}
+    '{' || array_join(
+        transform(
+            {{ members }},
+            member -> {{ spark_json_quoted('member.key') }} || ':'
+            || {{ spark_json_text('member') }}
+        ),
+        ','
+    ) || '}'
+{%- endmacro -%}
+
+
+{%- macro spark_json_quoted(text) -%}
+    regexp_replace(to_json(array({{ text }})), '^\\[|\\]$', '')
+{%- endmacro -%}
+
+
+{#- An expression in which a name stands for the value of another. -#}
+{%- macro spark_json_with(value, name, expression) -%}
+    get(transform(array({{ value }}), {{ name }} -> {{ expression }}), 0)
 {%- endmacro -%}
