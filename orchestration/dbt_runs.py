@@ -29,7 +29,8 @@ _STATUS: dict[str, Status] = {
     "skipped": "skipped",
 }
 
-ARTIFACTS = ("manifest.json", "run_results.json")
+PARSED = "partial_parse.msgpack"
+ARTIFACTS = ("manifest.json", "run_results.json", PARSED)
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def run_dbt(
                 *("--target-path", str(work.resolve())),
                 *("--log-path", str((data_dir / "dbt" / "logs").resolve())),
                 *("--log-level", "none", "--log-level-file", "info"),
+                *parsed_before(data_dir),
             ]
         )
     _close_log()
@@ -111,6 +113,12 @@ def run_dbt(
     problem = "" if outcome.exception is None else str(outcome.exception).strip()
     nodes = tuple(_with_files(progress.nodes, outcome.result))
     return DbtRun(outcome.success, nodes, problem)
+
+
+def parsed_before(data_dir: Path) -> list[str]:
+    """Options that name what dbt parsed last: of that it parses what has changed."""
+    parsed = (data_dir / "dbt" / "target" / PARSED).resolve()
+    return ["--partial-parse-file-path", str(parsed)] if parsed.exists() else []
 
 
 class _Progress:
