@@ -193,7 +193,7 @@ LAYOUTS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     layouts=st.lists(LAYOUTS, min_size=1, max_size=2),
     target=st.integers(4_000, 60_000),
@@ -420,7 +420,7 @@ def test_a_reader_never_sees_half_of_it(tmp_path: Path) -> None:
         deadline = time.monotonic() + 120
         rounds = 0
         try:
-            while rounds < 6 or reads.stat().st_size < 12 * len("read\n"):
+            while rounds < 4 or reads.stat().st_size < 8 * len("read\n"):
                 assert time.monotonic() < deadline
                 assert compact(log_dir, raw_dir, min_files=2).partitions == 6
                 spare = tmp_path / "spare"

@@ -28,7 +28,7 @@ VICTIMS = [
 ]
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [12, pytest.param(200, marks=pytest.mark.slow)])
 def test_no_acknowledged_event_is_lost_when_processes_are_killed(
     tmp_path: Path, rounds: int
 ) -> None:

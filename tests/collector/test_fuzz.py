@@ -26,7 +26,7 @@ ROUTES = ["track", "identify", "page", "screen", "group", "alias", "merge", "imp
 KEYS = ["test-write-key", "web-key"]
 GOOD = {"type": "track", "userId": "u", "event": "E", "properties": {"n": 1}}
 EXAMPLES = [
-    pytest.param(100, True, id="ordinary"),
+    pytest.param(60, True, id="ordinary"),
     pytest.param(5_000, False, id="long", marks=pytest.mark.slow),
 ]
 

@@ -249,7 +249,7 @@ class LogMachine(RuleBasedStateMachine):
 @pytest.mark.parametrize(
     ("examples", "steps"),
     [
-        pytest.param(25, 20, id="sample"),
+        pytest.param(15, 20, id="sample"),
         pytest.param(250, 40, id="10,000 steps", marks=pytest.mark.slow),
     ],
 )
