@@ -90,10 +90,14 @@ class Project:
             name=segment,
         )
 
-    def dbt(self, *arguments: str) -> None:
-        """Run dbt; a failure fails the test with the messages of the failed nodes."""
+    def dbt(self, *arguments: str, vars_matter_to_parsing: bool = True) -> None:
+        """Run dbt; a failure fails the test with the messages of the failed nodes.
+
+        Other `--vars` mean another parse, unless they only matter to the SQL.
+        """
+        variables = vars_of(arguments) if vars_matter_to_parsing else ()
         # A run notes in the manifest what it compiled, so each has a copy.
-        manifest = parsed(vars_of(arguments), self.project_dir).deepcopy()
+        manifest = parsed(variables, self.project_dir).deepcopy()
         result = invoke_dbt(*arguments, manifest=manifest, project_dir=self.project_dir)
         failed = [
             f"{node.node.name}: {node.message}"
