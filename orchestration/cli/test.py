@@ -19,7 +19,10 @@ from orchestration.cli.problems import Problem
 
 # The folders of tests that take longest, the longest first: begun early, none of them
 # runs on alone after everything else has ended.
-_LONGEST = ("dbt", "identity", "collector", "orchestration", "e2e", "clients")
+_LONGEST = (
+    *("collector", "engines", "orchestration", "dbt", "identity", "e2e"),
+    *("clients", "activations", "profiles"),
+)
 
 
 @dataclass(frozen=True)
