@@ -26,6 +26,7 @@ allowed_value = build_started_microseconds = _expression
 clusters_version = delete_rows_of_other_clusters = _expression
 delete_rows_of_other_rules = identifier_id = _expression
 bigint_hash = json_text = json_type_of = limit_batch_id = limit_key = _expression
+lowered = trimmed = _expression
 limit_of_identifier = most_recent = next_batch_id = _expression
 normalized_by_type = _expression
 profile_id = property = trait = try_cast = _expression

@@ -30,29 +30,30 @@
 {% endmacro %}
 
 
-{#- Deletes the rows of a table that a condition holds for. -#}
-{% macro delete_rows(target, condition) %}
-    {{- return(adapter.dispatch('delete_rows')(target, condition)) -}}
+{#- For a hook: the statement that deletes the rows that a condition holds for, or
+    nothing where that took statements of its own, which are done. -#}
+{% macro deletion_of_rows(target, condition) %}
+    {{- return(adapter.dispatch('deletion_of_rows')(target, condition)) -}}
 {% endmacro %}
 
-{% macro duckdb__delete_rows(target, condition) %}
-    {%- do run_query('delete from ' ~ target ~ ' where ' ~ condition) -%}
+{% macro duckdb__deletion_of_rows(target, condition) %}
+    {{- return('delete from ' ~ target ~ ' where ' ~ condition) -}}
 {% endmacro %}
 
-{% macro spark__delete_rows(target, condition) %}
+{% macro spark__deletion_of_rows(target, condition) %}
     {%- if can_delete_rows() -%}
-        {%- do run_statements(['delete from ' ~ target ~ ' where ' ~ condition]) -%}
-    {%- else -%}
-        {%- set found = run_query(
-            'select 1 as found from ' ~ target ~ ' where ' ~ condition ~ ' limit 1'
-        ) -%}
-        {%- if found.rows | length -%}
-            {%- do rewrite_table(
-                target,
-                'select * from ' ~ target ~ ' where not coalesce(' ~ condition ~ ', false)'
-            ) -%}
-        {%- endif -%}
+        {{- return(duckdb__deletion_of_rows(target, condition)) -}}
     {%- endif -%}
+    {%- set found = run_query(
+        'select 1 as found from ' ~ target ~ ' where ' ~ condition ~ ' limit 1'
+    ) -%}
+    {%- if found.rows | length -%}
+        {%- do rewrite_table(
+            target,
+            'select * from ' ~ target ~ ' where not coalesce(' ~ condition ~ ', false)'
+        ) -%}
+    {%- endif -%}
+    {{- return('') -}}
 {% endmacro %}
 
 

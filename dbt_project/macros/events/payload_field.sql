@@ -4,7 +4,7 @@
 {%- macro payload_id(document, field) -%}
     {%- set number = try_cast(json_text(document, [field]), 'decimal(38, 0)') -%}
     case {{ json_type_of(document, [field]) }}
-        when 'string' then nullif(trim({{ json_text(document, [field]) }}), '')
+        when 'string' then nullif({{ trimmed(json_text(document, [field])) }}, '')
         when 'number'
             then
                 case

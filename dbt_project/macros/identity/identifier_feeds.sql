@@ -165,7 +165,7 @@
     {%- set tests = [] -%}
     {%- for path, text in conditions.items() -%}
         {%- do tests.append(
-            'lower(' ~ identifier_path(path, documents) ~ ') = '
+            lowered(identifier_path(path, documents)) ~ ' = '
             ~ string_literal(text | string | lower) | trim
         ) -%}
     {%- endfor -%}

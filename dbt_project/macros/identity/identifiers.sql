@@ -100,24 +100,24 @@
 
 
 {% macro normalized_identifier(expression, lower) %}
-    {%- set trimmed = 'trim(' ~ expression ~ ')' -%}
-    {{- return('lower(' ~ trimmed ~ ')' if lower else trimmed) -}}
+    {%- set value = trimmed(expression) -%}
+    {{- return(lowered(value) if lower else value) -}}
 {% endmacro %}
 
 
 {#- The value as identifiers of the type that stands in another column are kept. -#}
 {% macro normalized_by_type(identifier_type, identifier_value) %}
-    {%- set lowered = [] -%}
+    {%- set types = [] -%}
     {%- for identifier in identifier_types() if identifier.lower -%}
-        {%- do lowered.append(string_literal(identifier.type) | trim) -%}
+        {%- do types.append(string_literal(identifier.type) | trim) -%}
     {%- endfor -%}
-    {%- set trimmed = normalized_identifier(identifier_value, false) -%}
-    {%- if not lowered -%}
-        {{- return(trimmed) -}}
+    {%- set value = normalized_identifier(identifier_value, false) -%}
+    {%- if not types -%}
+        {{- return(value) -}}
     {%- endif -%}
     {{- return(
-        'case when ' ~ identifier_type ~ ' in (' ~ lowered | join(', ') ~ ') then '
-        ~ normalized_identifier(identifier_value, true) ~ ' else ' ~ trimmed ~ ' end'
+        'case when ' ~ identifier_type ~ ' in (' ~ types | join(', ') ~ ') then '
+        ~ normalized_identifier(identifier_value, true) ~ ' else ' ~ value ~ ' end'
     ) -}}
 {% endmacro %}
 
@@ -131,7 +131,7 @@
     {%- endfor -%}
     {%- if texts -%}
         {%- do conditions.append(
-            'lower(' ~ value ~ ') in (' ~ texts | unique | join(', ') ~ ')'
+            lowered(value) ~ ' in (' ~ texts | unique | join(', ') ~ ')'
         ) -%}
     {%- endif -%}
     {%- for pattern in [var('blocked_identifier_pattern'), identifier.blocked_pattern]

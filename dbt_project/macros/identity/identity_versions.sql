@@ -52,8 +52,8 @@
 {#- A post-hook: rows by other rules than today's go when those by today's are there. -#}
 {% macro delete_rows_of_other_rules() %}
     {{- return(
-        "{% if is_incremental() %}delete from {{ this }} where rules_version <> "
-        ~ "'{{ identifier_rules_version() }}'{% endif %}"
+        "{% if is_incremental() %}{{ deletion_of_rows(this, "
+        ~ "\"rules_version <> '\" ~ identifier_rules_version() ~ \"'\") }}{% endif %}"
     ) -}}
 {% endmacro %}
 
@@ -69,8 +69,8 @@
     may have fallen apart or gone, so all rows are made anew. -#}
 {% macro delete_rows_of_other_clusters() %}
     {{- return(
-        "{% if is_incremental() %}delete from {{ this }} where rules_version <> "
-        ~ "(select {{ clusters_version() }} from {{ ref('int_identity_clusters') }})"
+        "{% if is_incremental() %}{{ deletion_of_rows(this, 'rules_version <> (select ' "
+        ~ "~ clusters_version() ~ ' from ' ~ ref('int_identity_clusters') ~ ')') }}"
         ~ "{% endif %}"
     ) -}}
 {% endmacro %}

@@ -18,8 +18,8 @@ named as (
         timestamp,
         received_at,
         case
-            when type = 'group' then trim(group_id)
-            else trim({{ json_text('context', 'groupId') }})
+            when type = 'group' then {{ trimmed('group_id') }}
+            else {{ trimmed(json_text('context', 'groupId')) }}
         end as account_id
     from events
 

@@ -35,8 +35,8 @@ told as (
 
     select
         account_events.account_id,
-        nullif(trim({{ json_text('events.traits', 'name') }}), '') as account_name,
-        nullif(trim({{ json_text('events.traits', 'plan') }}), '') as account_plan,
+        nullif({{ trimmed(json_text('events.traits', 'name')) }}, '') as account_name,
+        nullif({{ trimmed(json_text('events.traits', 'plan')) }}, '') as account_plan,
         row_number() over (
             partition by account_events.account_id
             order by

@@ -37,7 +37,7 @@ fields as (
 
         ----------  ids
         coalesce(
-            nullif(trim({{ payload_text('body', 'messageId') }}), ''),
+            nullif({{ trimmed(payload_text('body', 'messageId')) }}, ''),
             md5(concat(segment, ':', cast(position as {{ dbt.type_string() }})))
         ) as message_id,
         {{ json_type_of('body', 'messageId') }} as message_id_type,

@@ -10,11 +10,11 @@ identifies as (
 
     select
         profile_id,
-        lower(nullif(trim({{ json_text('traits', 'email') }}), '')) as email,
-        nullif(trim({{ json_text('traits', 'first_name') }}), '') as first_name,
-        nullif(trim({{ json_text('traits', 'last_name') }}), '') as last_name,
-        nullif(trim({{ json_text('traits', 'phone') }}), '') as phone,
-        nullif(trim({{ json_text('traits', 'country') }}), '') as country,
+        nullif({{ lowered(trimmed(json_text('traits', 'email'))) }}, '') as email,
+        nullif({{ trimmed(json_text('traits', 'first_name')) }}, '') as first_name,
+        nullif({{ trimmed(json_text('traits', 'last_name')) }}, '') as last_name,
+        nullif({{ trimmed(json_text('traits', 'phone')) }}, '') as phone,
+        nullif({{ trimmed(json_text('traits', 'country')) }}, '') as country,
         -- Consent is the JSON value true; anything else that was sent is a no.
         case
             when {{ json_type_of('traits', 'marketing_consent') }} <> 'null'
