@@ -61,6 +61,10 @@ def computed_once() -> str:
     return "materialized"
 
 
+def computed_anew() -> str:
+    return "not materialized"
+
+
 def event_roots(rules: list[object]) -> list[object]:
     return rules
 

@@ -2,30 +2,55 @@
 
 with
 
-source as (
+source as {{ computed_anew() }} (
 
     select * from {{ read_raw(source('raw', 'events')) }}
 
 ),
 
--- A segment lands whole, and may land days late, so what is new is told by the segments
--- already here and not by a watermark on time.
-new_arrivals as (
+{% if is_incremental() %}
+    -- A segment lands whole, and may land days late, so what is new is told by the
+    -- segments already here and not by a watermark on time.
+    landed_segments as (
+
+        select distinct
+            segment,
+            dt
+        from {{ read_raw(source('raw', 'events')) }} as landed
+
+    ),
+
+    stored_segments as (
+
+        select distinct
+            segment,
+            dt
+        from {{ this }}
+
+    ),
+
+    new_segments as (
+
+        select landed_segments.*
+        from landed_segments
+        left join stored_segments
+            on
+                landed_segments.segment = stored_segments.segment
+                and landed_segments.dt = stored_segments.dt
+        where stored_segments.segment is null
+
+    ),
+
+{% endif %}
+new_arrivals as {{ computed_anew() }} (
 
     select source.*
     from source
     {% if is_incremental() %}
-        left join
-            (
-                select distinct
-                    segment,
-                    dt
-                from {{ this }}
-            ) as loaded
+        inner join new_segments
             on
-                source.segment = loaded.segment
-                and source.dt = loaded.dt
-        where loaded.segment is null
+                source.segment = new_segments.segment
+                and source.dt = new_segments.dt
     {% endif %}
 
 ),
@@ -42,7 +67,7 @@ released as (
 
 ),
 
-arrivals as (
+arrivals as {{ computed_anew() }} (
 
     select
         source_id,
@@ -108,34 +133,65 @@ arrivals as (
 
 ),
 
--- Clients send again what was not acknowledged: one message, several arrivals.
+-- Clients send again what was not acknowledged: one message, several arrivals. Most have
+-- one, so only the others are put in order.
+repeated as (
+
+    select
+        source_id,
+        message_id
+    from arrivals
+    group by source_id, message_id
+    having count(*) > 1
+
+),
+
 ranked as (
 
     select
-        *,
+        arrivals.*,
         row_number() over (
-            partition by source_id, message_id
-            order by received_at, segment, position
+            partition by arrivals.source_id, arrivals.message_id
+            order by arrivals.received_at, arrivals.segment, arrivals.position
         ) as arrival
     from arrivals
+    inner join repeated
+        on
+            arrivals.source_id = repeated.source_id
+            and arrivals.message_id = repeated.message_id
 
 ),
 
 first_arrivals as (
 
-    select ranked.*
-    from ranked
+    select
+        arrivals.*,
+        1 as arrival
+    from arrivals
+    left join repeated
+        on
+            arrivals.source_id = repeated.source_id
+            and arrivals.message_id = repeated.message_id
+    where repeated.message_id is null
+
+    union all
+
+    select * from ranked
+    where arrival = 1
+
+),
+
+new_events as (
+
+    select first_arrivals.*
+    from first_arrivals
     {% if is_incremental() %}
         left join {{ this }} as stored
             on
-                ranked.source_id = stored.source_id
-                and ranked.message_id = stored.message_id
+                first_arrivals.source_id = stored.source_id
+                and first_arrivals.message_id = stored.message_id
+        where stored.message_id is null
     {% endif %}
-    where
-        ranked.arrival = 1
-        {% if is_incremental() %}
-            and stored.message_id is null
-        {% endif %}
 
 )
 
@@ -174,4 +230,4 @@ select
     segment,
     position,
     dt
-from first_arrivals
+from new_events
