@@ -16,7 +16,7 @@ source as {{ computed_anew() }} (
         select distinct
             segment,
             dt
-        from {{ read_raw(source('raw', 'events')) }} as landed
+        from {{ read_raw(source('raw', 'events')) }}
 
     ),
 
@@ -133,8 +133,8 @@ arrivals as {{ computed_anew() }} (
 
 ),
 
--- Clients send again what was not acknowledged: one message, several arrivals. Most have
--- one, so only the others are put in order.
+-- Clients send again what was not acknowledged: one message, several arrivals. Most
+-- messages have one, so only the others are put in order.
 repeated as (
 
     select
