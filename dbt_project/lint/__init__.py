@@ -18,10 +18,10 @@ def _condition(*_: object, **__: object) -> str:
 
 has_planned_format = has_planned_pattern = has_planned_type = _condition
 is_audience_member = is_older = list_contains = _condition
-is_blocked_account = is_personal = release_covers = _condition
+is_blocked_account = is_not_looked_at = is_personal = release_covers = _condition
 
 asked_version = common_type = common_value = enforcement_action = _expression
-masked = planned_name = violation_order = with_new_names = _expression
+masked = planned_name = texts_of_lists = violation_order = with_new_names = _expression
 allowed_value = build_started_microseconds = _expression
 clusters_version = delete_rows_of_other_clusters = _expression
 delete_rows_of_other_rules = identifier_id = _expression
@@ -110,6 +110,10 @@ def json_places(column: str) -> str:
 
 def plan_depth(rules: list[object]) -> int:
     return 2
+
+
+def plan_version() -> str:
+    return "0"
 
 
 def plan_rules(events: list[object], common: dict[str, object]) -> list[object]:

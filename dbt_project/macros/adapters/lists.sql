@@ -15,6 +15,20 @@
 {%- endmacro -%}
 
 
+{#- Aggregates lists of text to one: each value once, sorted. -#}
+{%- macro texts_of_lists(list) -%}
+    {{ adapter.dispatch('texts_of_lists')(list) }}
+{%- endmacro -%}
+
+{%- macro duckdb__texts_of_lists(list) -%}
+    list_sort(list_distinct(flatten(list({{ list }}))))
+{%- endmacro -%}
+
+{%- macro spark__texts_of_lists(list) -%}
+    array_sort(array_distinct(flatten(collect_list({{ list }}))))
+{%- endmacro -%}
+
+
 {#- A list of text as one text. -#}
 {%- macro joined_texts(list, separator=', ') -%}
     {{ adapter.dispatch('joined_texts')(list, separator) }}

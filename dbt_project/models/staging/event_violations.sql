@@ -1,12 +1,20 @@
 {%- set common = common_rules() -%}
 {%- set rules = plan_rules(planned_events(), common) -%}
 {%- set depth = plan_depth(rules) -%}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        pre_hook="{{ begin_anew_where_needed() }}",
+    )
+}}
 
 with
 
 stored_events as (
 
     select * from {{ ref('renamed_events') }}
+    where {{ is_not_looked_at() }}
 
 ),
 
@@ -32,7 +40,8 @@ events as (
             when stored_events.type in ('identify', 'group') then stored_events.traits
             else stored_events.properties
         end as payload,
-        stored_events.received_at
+        stored_events.received_at,
+        stored_events.batch_id
     from stored_events
     left join plan
         on
@@ -316,7 +325,8 @@ violations as (
         ranked_departures.violation,
         ranked_departures.expected,
         ranked_departures.found_value,
-        events.received_at
+        events.received_at,
+        events.batch_id
     from ranked_departures
     inner join events
         on
@@ -339,7 +349,8 @@ violations as (
         'unplanned_event' as violation,
         cast(null as {{ dbt.type_string() }}) as expected,
         cast(null as {{ dbt.type_string() }}) as found_value,
-        received_at
+        received_at,
+        batch_id
     from events
     where type = 'track' and event_rule_id is null
 
@@ -367,5 +378,7 @@ select
     found_value,
     action,
     action = 'quarantine' as is_blocking,
-    received_at
+    received_at,
+    batch_id,
+    '{{ plan_version() }}' as plan_version
 from enforced

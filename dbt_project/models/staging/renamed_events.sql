@@ -82,5 +82,6 @@ select
     flags,
     segment,
     position,
-    dt
+    dt,
+    batch_id
 from versioned_events

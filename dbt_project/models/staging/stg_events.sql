@@ -193,6 +193,17 @@ new_events as (
         where stored.message_id is null
     {% endif %}
 
+),
+
+batches as (
+
+    {% if is_incremental() %}
+        select {{ next_batch_id('batch_id') }} as batch_id
+        from {{ this }}
+    {% else %}
+        select {{ build_started_microseconds() }} as batch_id
+    {% endif %}
+
 )
 
 select
@@ -229,5 +240,7 @@ select
     flags,
     segment,
     position,
-    dt
+    dt,
+    batch_id
 from new_events
+cross join batches

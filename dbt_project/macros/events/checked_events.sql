@@ -1,0 +1,47 @@
+{#- How tables that follow from events and the plan alone look at each event once.
+
+    Such a table is incremental, reads renamed_events, and has the columns `batch_id` (the
+    build that stored the event) and `plan_version`. A build looks at what came with a greater
+    batch than the table holds, or at everything and begins the table anew: when the plan
+    is another one, and when stg_events was itself made anew since. -#}
+
+{#- Changes whenever the plan does, and what is done about violations. -#}
+{% macro plan_version() %}
+    {%- set said = [
+        plan_rules(planned_events(), common_rules()), var('enforcement', {})
+    ] -%}
+    {{- return(local_md5(said | string)[:12]) -}}
+{% endmacro %}
+
+
+{#- The greatest batch that this table was made from; none where it is to begin anew. -#}
+{% macro looked_at_up_to() %}
+    {%- if not execute or not is_incremental() -%}
+        {{- return(none) -}}
+    {%- endif -%}
+    {{- return(single_value(
+        "select case when known.least_version = '" ~ plan_version() ~ "' and "
+        ~ "known.greatest_version = '" ~ plan_version() ~ "' and "
+        ~ 'stored.oldest <= known.newest then known.newest end as newest '
+        ~ 'from (select max(batch_id) as newest, min(plan_version) as least_version, '
+        ~ 'max(plan_version) as greatest_version from ' ~ this ~ ') as known '
+        ~ 'cross join (select min(batch_id) as oldest from ' ~ ref('renamed_events')
+        ~ ') as stored'
+    )) -}}
+{% endmacro %}
+
+
+{#- The condition on events that a build has to look at them; a number and no subquery,
+    so that an engine reads no others. -#}
+{% macro is_not_looked_at() %}
+    {%- set newest = looked_at_up_to() -%}
+    {{- return('1 = 1' if newest is none else 'batch_id > ' ~ newest) -}}
+{% endmacro %}
+
+
+{#- A pre-hook of such a table: nothing stays of one that begins anew. -#}
+{% macro begin_anew_where_needed() %}
+    {%- if execute and is_incremental() and looked_at_up_to() is none -%}
+        {%- do delete_rows(this, '1 = 1') -%}
+    {%- endif -%}
+{% endmacro %}
