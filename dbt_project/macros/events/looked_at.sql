@@ -14,15 +14,15 @@
 {% endmacro %}
 
 
-{#- The greatest batch that this table was made from; none where it is to begin anew. -#}
+{#- The greatest batch that this table was made from; 0 where it is to begin anew. -#}
 {% macro looked_at_up_to() %}
     {%- if not execute or not is_incremental() -%}
-        {{- return(none) -}}
+        {{- return(0) -}}
     {%- endif -%}
     {{- return(single_value(
         "select case when known.least_version = '" ~ plan_version() ~ "' and "
         ~ "known.greatest_version = '" ~ plan_version() ~ "' and "
-        ~ 'stored.oldest <= known.newest then known.newest end as newest '
+        ~ 'stored.oldest <= known.newest then known.newest else 0 end as newest '
         ~ 'from (select max(batch_id) as newest, min(plan_version) as least_version, '
         ~ 'max(plan_version) as greatest_version from ' ~ this ~ ') as known '
         ~ 'cross join (select min(batch_id) as oldest from ' ~ ref('renamed_events')
@@ -34,14 +34,13 @@
 {#- The condition on events that a build has to look at them; a number and no subquery,
     so that an engine reads no others. -#}
 {% macro is_not_looked_at() %}
-    {%- set newest = looked_at_up_to() -%}
-    {{- return('1 = 1' if newest is none else 'batch_id > ' ~ newest) -}}
+    {{- return('batch_id > ' ~ looked_at_up_to()) -}}
 {% endmacro %}
 
 
 {#- A pre-hook of such a table: nothing stays of one that begins anew. -#}
 {% macro begin_anew_where_needed() %}
-    {%- if execute and is_incremental() and looked_at_up_to() is none -%}
+    {%- if execute and is_incremental() and looked_at_up_to() == 0 -%}
         {%- do delete_rows(this, '1 = 1') -%}
     {%- endif -%}
 {% endmacro %}
