@@ -45,16 +45,16 @@ _WIRE_NAMES = {
 def write_demo(data_dir: Path, *, until: datetime) -> None:
     """What the demo sends, as the collector stores it, and what was decided since."""
     calls = Shop(until).play()
-    _receive(data_dir, [_wire(call) for call in calls], at=until)
-    _decide(data_dir / "raw", at=until)
+    receive(data_dir, [as_sent(call) for call in calls], at=until)
+    decide(data_dir / "raw", at=until)
 
 
 def write_generated(data_dir: Path, *, events: int, until: datetime) -> None:
     """So many events of a crowd in the demo's shop, and odd ones among them."""
     write_history(data_dir / "raw", events=events, until=until.date())
     odd = odd_events(max(events // _ODD_SHARE, 1), until=until, seed=SEED)
-    _receive(data_dir, odd, at=until)
-    _decide(data_dir / "raw", at=until)
+    receive(data_dir, odd, at=until)
+    decide(data_dir / "raw", at=until)
 
 
 def share_facts(source: Path, data_dir: Path) -> None:
@@ -72,7 +72,7 @@ def share_facts(source: Path, data_dir: Path) -> None:
                     shutil.copyfile(file, target)
 
 
-def _wire(call: Call) -> dict[str, Any]:
+def as_sent(call: Call) -> dict[str, Any]:
     """A call of the SDK as it goes over the wire."""
     event = {
         _WIRE_NAMES.get(name, name): value
@@ -84,7 +84,7 @@ def _wire(call: Call) -> dict[str, Any]:
     return {"type": call.method, **event, "context": {"library": library}}
 
 
-def _receive(data_dir: Path, events: Sequence[Any], *, at: datetime) -> None:
+def receive(data_dir: Path, events: Sequence[Any], *, at: datetime) -> None:
     """Store events as the collector does when a client sends them at this moment."""
     settings = CollectorSettings(data_dir=data_dir)
     stream = settings.log_dir / "0"
@@ -112,7 +112,7 @@ def _batches(events: Sequence[Any]) -> Iterator[list[Any]]:
         yield list(events[start : start + _BATCH])
 
 
-def _decide(raw_dir: Path, *, at: datetime) -> None:
+def decide(raw_dir: Path, *, at: datetime) -> None:
     """What people decide afterwards, and a delivery: facts of every other kind."""
     later = at + timedelta(minutes=1)
     decisions: tuple[tuple[Action, str, str], ...] = (

@@ -82,13 +82,15 @@ TYPES = ("track", "track", "track", "identify", "page", "screen", "group", "alia
 
 def odd_events(number: int, *, until: datetime, seed: int) -> list[dict[str, Any]]:
     """So many raw events of the days before `until`, as a client would send them."""
-    return list(_OddClient(random.Random(seed), until).events(number))  # noqa: S311 - no secret
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    return list(_OddClient(chance, until, people=10 + number // 10).events(number))
 
 
 class _OddClient:
-    def __init__(self, chance: random.Random, until: datetime) -> None:
+    def __init__(self, chance: random.Random, until: datetime, *, people: int) -> None:
         self._chance = chance
         self._until = until
+        self._people = people
 
     def events(self, number: int) -> Iterator[dict[str, Any]]:
         for place in range(number):
@@ -115,7 +117,7 @@ class _OddClient:
         if kind == "group":
             event["groupId"] = chance.choice(("acorn", "birch", chance.choice(TEXTS)))
         if kind == "alias":
-            event["previousId"] = f"odd-phone-{chance.randrange(40)}"
+            event["previousId"] = f"odd-phone-{self._somebody()}"
         where = "traits" if kind in ("identify", "group") else "properties"
         event[where] = self._properties()
         if chance.random() < 0.05:
@@ -126,25 +128,28 @@ class _OddClient:
         chance = self._chance
         who: dict[str, Any] = {}
         if chance.random() < 0.7:
-            who["anonymousId"] = f"odd-phone-{chance.randrange(40)}"
+            who["anonymousId"] = f"odd-phone-{self._somebody()}"
         if chance.random() < 0.5 or not who:
-            known = (f"Odd User {chance.randrange(60)}", *TEXTS)
+            known = (f"Odd User {self._somebody()}", *TEXTS)
             who["userId"] = known[0] if chance.random() < 0.8 else chance.choice(known)
         return who
+
+    def _somebody(self) -> int:
+        return self._chance.randrange(self._people)
 
     def _context(self) -> dict[str, Any]:
         chance = self._chance
         context: dict[str, Any] = {"library": {"name": "odd", "version": "1.0"}}
         if chance.random() < 0.3:
             context["device"] = {
-                "id": f"device-{chance.randrange(30)}",
+                "id": f"device-{self._somebody()}",
                 "type": chance.choice(("ios", "android", "Android", 1, None)),
                 "token": chance.choice(("", "token", None)),
                 "adTrackingEnabled": chance.choice((True, False, "true")),
-                "advertisingId": f"ad-{chance.randrange(20)}",
+                "advertisingId": f"ad-{self._somebody()}",
             }
         if chance.random() < 0.2:
-            context["traits"] = {"email": f"Odd.{chance.randrange(50)}@Example.com"}
+            context["traits"] = {"email": f"Odd.{self._somebody()}@Example.com"}
         if chance.random() < 0.1:
             context["protocols"] = {
                 "event_version": chance.choice((1, "1", 2, "x", 1.0))
@@ -165,7 +170,7 @@ class _OddClient:
             for _ in range(chance.randrange(6))
         }
         if chance.random() < 0.3:
-            found["email"] = f" Odd.{chance.randrange(50)}@example.com"
+            found["email"] = f" Odd.{self._somebody()}@example.com"
         if chance.random() < 0.4:  # some that keep to the plan, with odd numbers
             found |= {
                 "order_id": f"odd-{chance.randrange(500)}",
