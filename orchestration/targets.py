@@ -91,6 +91,8 @@ def _require_session(target: Target) -> None:
             f"the target '{target.name}' needs pyspark, which is not installed. "
             f"Run: {_INSTALL}"
         )
+    if "SPARK_REMOTE" in os.environ:
+        return  # Spark Connect: Java is where the server is
     java, version = _java()
     hint = "On Debian: apt-get install openjdk-17-jre-headless"
     if java is None:
