@@ -11,3 +11,9 @@
     {%- set is_list = field is sequence and field is not string -%}
     {{- return(text_list(field) if is_list else field) -}}
 {%- endmacro -%}
+
+
+{#- A unit test's text between single quotes, where a backslash begins an escape. -#}
+{%- macro spark__escape_single_quotes(expression) -%}
+    {{- return(expression | replace('\\', '\\\\') | replace("'", "\\'")) -}}
+{%- endmacro -%}
