@@ -25,6 +25,7 @@ BUILD_TIMES = (
     ("audiences", "*", "entered_at"),
     ("audiences", "audience_changes", "at"),
     ("identity", "*", "batch_id"),
+    ("staging", "*", "batch_id"),
 )
 _INTEGERS = {
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
