@@ -14,5 +14,5 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Kith, Any, Any]:
     """The demo, run twice over the same data directory."""
     kith = Kith(tmp_path_factory.mktemp("demo") / "data")
     first = kith.json("demo")
-    again = Kith(kith.data_dir, kith.environ | WITHOUT_UNIT_TESTS)
-    return kith, first, again.json("demo")
+    second = Kith(kith.data_dir, kith.environ | WITHOUT_UNIT_TESTS).json("demo")
+    return Kith(kith.data_dir, kith.environ, in_process=True), first, second
