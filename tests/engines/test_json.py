@@ -172,6 +172,8 @@ def engines(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> En
     rows += [
         {"id": -1, "document": None, "paths": ["a"]},
         {"id": -2, "document": "{}", "paths": None},
+        {"id": -3, "document": '{"a":[null,{"b":1}]}', "paths": ["a[].b"]},
+        {"id": -4, "document": '{"a":[null,null]}', "paths": ["a[].b"]},
     ]
     engines.load(
         "documents",

@@ -52,11 +52,11 @@
                                     "'[' || array_to_string(list_transform("
                                     ~ "cast(json_extract(" ~ document ~ ", "
                                     ~ duckdb_json_pointer(array) ~ ") as json[]), lambda "
-                                    ~ element ~ ": cast("
+                                    ~ element ~ ": coalesce(cast("
                                     ~ duckdb_json_without_path(
                                         'cast(' ~ element ~ ' as varchar)', rest, depth - 1
                                     )
-                                    ~ " as varchar)), ',') || ']'"
+                                    ~ " as varchar), 'null')), ',') || ']'"
                                 )
                             }}
                         )
