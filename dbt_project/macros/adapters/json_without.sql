@@ -96,69 +96,68 @@
 
 {#- As duckdb_json_without_path: what is changed moves to the end of its object. -#}
 {%- macro spark_json_without_path(document, path, depth) -%}
-    {%- set members = 'members_' ~ depth -%}
-    {%- set array = 'array_' ~ depth -%}
-    {%- set element = 'element_' ~ depth -%}
-    {%- set array_path = "split_part(" ~ path ~ ", '[]', 1)" -%}
-    {%- set rest = (
-        "trim(leading '.' from substr(" ~ path ~ ", length(" ~ array_path ~ ") + 3))"
-    ) -%}
-    {%- set emptied_array -%}
-        case
-            when {{ array }}.type is distinct from 'array' then {{ document }}
-            {%- if depth > 0 %}
-            when {{ rest }} <> ''
-                then {{ spark_json_changed(
-                    document,
-                    array_path,
-                    "'[' || array_join(transform("
-                    ~ spark_json_elements(array ~ '.value') ~ ', ' ~ element ~ ' -> '
-                    ~ spark_json_without_path(
-                        spark_json_text(element), rest, depth - 1
-                    )
-                    ~ "), ',') || ']'",
+    {%- set place -%}
+        case when {{ path }} like '%[]%' then split_part({{ path }}, '[]', 1) else {{ path }} end
+    {%- endset -%}
+    {%- set rest -%}
+        trim(leading '.' from substr({{ path }}, locate('[]', {{ path }}) + 2))
+    {%- endset -%}
+    {%- set left -%}
+        cast(null as string)
+    {%- endset -%}
+    {%- if depth > 0 -%}
+        {%- set element = 'element_' ~ depth -%}
+        {%- set elements -%}
+            transform(
+                {{ spark_json_elements('element_at(way, -1).value') }},
+                {{ element }} -> {{ spark_json_with(
+                    spark_json_text(element),
+                    element,
+                    spark_json_without_path(element, rest, depth - 1),
                 ) }}
-            {%- endif %}
-            else {{ spark_json_changed(document, array_path, 'cast(null as string)') }}
+            )
+        {%- endset -%}
+        {%- set left -%}
+            case
+                when {{ path }} like '%[]%' and {{ rest }} <> ''
+                    then '[' || array_join({{ elements }}, ',') || ']'
+            end
+        {%- endset -%}
+    {%- endif -%}
+    {%- set without_place -%}
+        case
+            when
+                element_at(way, -1) is null
+                or ({{ path }} like '%[]%' and element_at(way, -1).type <> 'array')
+                then {{ document }}
+            else {{ spark_json_changed('way', left) }}
         end
     {%- endset -%}
     {%- set without_path -%}
         case
-            when exists({{ members }}, member -> member.key = {{ path }})
+            when exists(members, member -> member.key = {{ path }})
                 then {{ spark_json_object(
-                    'filter(' ~ members ~ ', member -> member.key <> ' ~ path ~ ')'
+                    'filter(members, member -> member.key <> ' ~ path ~ ')'
                 ) }}
-            when contains({{ path }}, '[]')
-                then {{ spark_json_with(
-                    'element_at(' ~ spark_json_way(document, array_path) ~ ', -1)',
-                    array,
-                    emptied_array,
-                ) }}
-            else {{ spark_json_changed(document, path, 'cast(null as string)') }}
+            else {{ spark_json_with(spark_json_way(document, place), 'way', without_place) }}
         end
     {%- endset -%}
-    {{- return(spark_json_with(spark_json_members(document), members, without_path)) -}}
+    {{- return(spark_json_with(spark_json_members(document), 'members', without_path)) -}}
 {%- endmacro -%}
 
 
-{#- The document with other JSON text at a path, where something is; none removes it. -#}
-{%- macro spark_json_changed(document, path, text) -%}
-    {%- set changed -%}
-        case
-            when element_at(way, -1) is null then {{ document }}
-            else aggregate(
-                sequence(size(way) - 1, 1, -1),
-                {{ text }},
-                (inside, place) -> {{ spark_json_object(
-                    'concat(filter(' ~ spark_json_members('way[place - 1].value')
-                    ~ ', member -> member.key <> way[place].key), case when inside is null '
-                    ~ 'then array() else array(struct(way[place].key as key, inside as '
-                    ~ "value, 'object' as type)) end)"
-                ) }}
-            )
-        end
-    {%- endset -%}
-    {{- return(spark_json_with(spark_json_way(document, path), 'way', changed)) -}}
+{#- The document with other JSON text at the end of the way; none takes it out. -#}
+{%- macro spark_json_changed(way, text) -%}
+    aggregate(
+        sequence(size({{ way }}) - 1, 1, -1),
+        {{ text }},
+        (inside, place) -> {{ spark_json_object(
+            'concat(filter(' ~ spark_json_members(way ~ '[place - 1].value')
+            ~ ', member -> member.key <> ' ~ way ~ '[place].key), case when inside is null '
+            ~ 'then array() else array(struct(' ~ way ~ '[place].key as key, inside as '
+            ~ "value, 'object' as type)) end)"
+        ) }}
+    )
 {%- endmacro -%}
 
 
