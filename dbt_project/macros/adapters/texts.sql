@@ -25,7 +25,8 @@
 {%- endmacro -%}
 
 {#- Spark's lower writes the dotted I as two characters, and a sigma otherwise at the end
-    of a word. -#}
+    of a word. Of letters that came with Unicode 16 and later it knows some that DuckDB
+    leaves as they are. -#}
 {%- macro spark__lowered(text) -%}
     {{- return('lower(translate(' ~ text ~ ", '\u0130\u03a3', 'i\u03c3'))") -}}
 {%- endmacro -%}

@@ -19,6 +19,12 @@
             'maximum_identifiers: this is a whole number from 1 on; null for no cap.'
         ) -%}
     {%- endif -%}
+    {%- if var('matching').get('enabled') and target.type != 'duckdb' -%}
+        {%- do problems.append(
+            'matching: profiles are matched on DuckDB only. Set enabled to false for the '
+            ~ 'target ' ~ target.name ~ '.'
+        ) -%}
+    {%- endif -%}
     {%- if problems -%}
         {%- do exceptions.raise_compiler_error(
             'dbt_project.yml, vars:\n  ' ~ problems | join('\n  ')
