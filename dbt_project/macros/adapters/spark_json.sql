@@ -6,6 +6,9 @@
     1.23456785E7), and in objects and arrays characters beyond the 16-bit plane, as
     escapes. So what it finds is looked at, and only where that may have happened the
     document is read again, with each number made a text that begins with a mark.
+
+    Documents are canonical where the collector wrote them as events. Of a quarantined
+    payload numbers come as they are written, 1e16 say; DuckDB writes those anew.
 -#}
 
 {#- A path as steps of Spark's JSONPath, without any for the root; none where its grammar
