@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,12 +28,9 @@ SYNCS = {path.stem for path in (DBT_PROJECT / "models" / "syncs").glob("*.sql")}
 
 
 @pytest.fixture(scope="module")
-def data_dir(
-    tmp_path_factory: pytest.TempPathFactory, give_manifest: Callable[[Path], None]
-) -> Iterator[Path]:
-    """A data directory with one subscriber in it."""
-    directory = tmp_path_factory.mktemp("data")
-    give_manifest(directory)
+def data_dir(manifest: Path) -> Iterator[Path]:
+    """A data directory with one subscriber in it; the project is parsed there."""
+    directory = manifest.parents[2]
     at = datetime(2026, 11, 1, 12, tzinfo=UTC)
     row = dict.fromkeys(EVENTS.schema.names) | {
         "message_id": "m1",
