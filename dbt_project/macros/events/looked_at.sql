@@ -41,6 +41,6 @@
 {#- A pre-hook of such a table: nothing stays of one that begins anew. -#}
 {% macro begin_anew_where_needed() %}
     {%- if execute and is_incremental() and looked_at_up_to() == 0 -%}
-        {%- do delete_rows(this, '1 = 1') -%}
+        {{- return(deletion_of_rows(this, '1 = 1')) -}}
     {%- endif -%}
 {% endmacro %}
