@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from collector.files import ExchangeUnsupported
 from collector.raw import ensure_datasets
 from collector.settings import CollectorSettings
 from orchestration.defs.scrub import scrub as scrub_job
-from orchestration.project import BuildError, build
+from orchestration.project import DBT_PROJECT, BuildError, build
 from orchestration.raw_files import compact_before_build
 from tests.collector.test_compaction import files, write_events
 from tests.kith import Kith
@@ -34,8 +35,13 @@ def damage_one(data_dir: Path) -> Path:
 
 
 def test_a_build_compacts_first(data_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(BuildError):
-        build(data_dir, project_dir=tmp_path / "no-project")
+    # A project that dbt refuses at once: it has no name.
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "dbt_project.yml").write_text("profile: kith\n")
+    shutil.copy(DBT_PROJECT / "profiles.yml", project)
+    with pytest.raises(BuildError, match="name"):
+        build(data_dir, project_dir=project)
     assert len(files(data_dir / "raw" / "events")) == 2
 
 
