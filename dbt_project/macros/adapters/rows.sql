@@ -14,12 +14,10 @@
 
 {#- Parquet knows no delete: the rows that stay are written anew with those that come. -#}
 {% macro spark__replace_rows(target, going, rows, columns) %}
-    {%- if can_delete_rows() -%}
-        {%- do run_statements([
-            delete_of_rows(target, going), insert_of_rows(target, rows, columns)
-        ]) -%}
-    {%- elif not going -%}
+    {%- if not going -%}
         {%- do run_statements([insert_of_rows(target, rows, columns)]) -%}
+    {%- elif can_merge_rows() -%}
+        {%- do run_statements(merges_of_rows(target, going, rows, columns)) -%}
     {%- else -%}
         {%- set names = quoted_names(columns) -%}
         {%- do rewrite_table(target,
@@ -41,9 +39,6 @@
 {% endmacro %}
 
 {% macro spark__deletion_of_rows(target, condition) %}
-    {%- if can_delete_rows() -%}
-        {{- return(duckdb__deletion_of_rows(target, condition)) -}}
-    {%- endif -%}
     {%- set found = run_query(
         'select 1 as found from ' ~ target ~ ' where ' ~ condition ~ ' limit 1'
     ) -%}
@@ -57,14 +52,61 @@
 {% endmacro %}
 
 
-{#- Whether the tables of this target know how to lose single rows. -#}
-{% macro can_delete_rows() %}
+{#- Whether single rows of this target's tables can be exchanged, and whole tables replaced
+    while they are read. Parquet knows neither. -#}
+{% macro can_merge_rows() %}
     {{- return(config.get('file_format') in ['delta', 'iceberg']) -}}
+{% endmacro %}
+
+
+{#- The statements that exchange rows by merging, as Delta takes no `delete` with a
+    subquery. Each is whole or not there at all. The rows come with the last: where some
+    are gone and none has come, the next build, which asks the table how far it has got,
+    does the same again. -#}
+{% macro merges_of_rows(target, going, rows, columns) %}
+    {%- set statements = [] -%}
+    {%- for one in going -%}
+        {%- set gone = [] -%}
+        {%- set nothing = [] -%}
+        {%- set equal = [] -%}
+        {%- for key in quoted_names(one['keys']) -%}
+            {%- do gone.append(key ~ ' as gone_' ~ loop.index) -%}
+            {%- do nothing.append('null') -%}
+            {%- do equal.append(
+                'kept.' ~ quoted_names(one.columns)[loop.index0]
+                ~ ' = came.gone_' ~ loop.index
+            ) -%}
+        {%- endfor -%}
+        {%- set sources = ['select distinct ' ~ gone | join(', ')] -%}
+        {%- set insertion = '' -%}
+        {%- if loop.last -%}
+            {%- set names = quoted_names(columns) -%}
+            {%- set sources = [
+                sources[0] ~ ', true as is_gone, null as '
+                ~ names | join(', null as ') ~ ' from ' ~ one.of,
+                'select ' ~ nothing | join(', ') ~ ', false, '
+                ~ names | join(', ') ~ ' from ' ~ rows,
+            ] -%}
+            {%- set insertion = ' when not matched and not came.is_gone then insert ('
+                ~ names | join(', ') ~ ') values (came.' ~ names | join(', came.') ~ ')' -%}
+        {%- else -%}
+            {%- set sources = [sources[0] ~ ' from ' ~ one.of] -%}
+        {%- endif -%}
+        {%- do statements.append(
+            'merge into ' ~ target ~ ' as kept using ('
+            ~ sources | join(' union all ') ~ ') as came on ' ~ equal | join(' and ')
+            ~ ' when matched then delete' ~ insertion
+        ) -%}
+    {%- endfor -%}
+    {{- return(statements) -}}
 {% endmacro %}
 
 
 {#- Puts the rows of a select, which may read the table itself, in the table's place. -#}
 {% macro rewrite_table(target, sql) %}
+    {%- if can_merge_rows() -%}
+        {{- return(run_statements([create_table_as(false, target, sql)])) -}}
+    {%- endif -%}
     {%- set rewritten = target.incorporate(
         path={'identifier': target.identifier ~ '__rewritten'}, type='table'
     ) -%}

@@ -32,7 +32,7 @@
 {% macro spark__replace_table(sql) %}
     {%- set target = this.incorporate(type='table') -%}
     {%- set existing = load_cached_relation(this) -%}
-    {%- set is_replaced = can_delete_rows() and (
+    {%- set is_replaced = can_merge_rows() and (
         existing is none or existing.type == 'table'
     ) -%}
     {%- set made = target if is_replaced else make_intermediate_relation(target) -%}
