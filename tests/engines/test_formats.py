@@ -1,4 +1,4 @@
-"""Tables of Delta and Iceberg: rows exchanged, tables replaced, all written for readers.
+"""Tables of Delta and Iceberg: rows exchanged, tables replaced, all for readers.
 
 Their jars are no package of Python, and each fits some releases of Spark alone. So this
 runs where `KITH_SPARK_JARS` names them, separated by commas, in a process whose Spark
@@ -38,6 +38,7 @@ name: kith
 version: 0.1.0
 config-version: 2
 profile: kith
+macro-paths: [macros, more_macros]
 target-path: "{{ env_var('KITH_DATA_DIR') }}/dbt/target"
 flags: {warn_error_options: {silence: [ConfigTargetPathDeprecation]}}
 on-run-end: "{{ export_relations() }}"
@@ -74,7 +75,7 @@ models:
 {{ config(materialized='clusters') }}
 select left_id, right_id from {{ ref('exchanged') }} where left_id is not null
 """,
-    "macros/exchange_ends.sql": """
+    "more_macros/exchange_ends.sql": """
 {% macro exchange_ends() %}
     {%- if is_incremental() -%}
         {%- set ends = create_work_table('ends', 'select * from values (7L), (8L), '
@@ -98,7 +99,7 @@ _BUILDS = """
 from dbt.cli.main import dbtRunner
 
 for build in (1, 2):
-    outcome = dbtRunner().invoke(["run", "--vars", f"build: {build}", "--no-use-colors"])
+    outcome = dbtRunner().invoke(["run", "--vars", f"build: {build}"])
     if not outcome.success:
         raise SystemExit(1)
 """
@@ -123,7 +124,7 @@ def test_rows_are_exchanged_in_tables_of_another_format(
     for name, text in _FILES.items():
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(text)
-    (project / "macros" / "kith").symlink_to(DBT_PROJECT / "macros")
+    (project / "macros").symlink_to(DBT_PROJECT / "macros")
     shutil.copyfile(DBT_PROJECT / "profiles.yml", project / "profiles.yml")
     data_dir = tmp_path / "data"
     (data_dir / "spark").mkdir(parents=True)
@@ -132,7 +133,7 @@ def test_rows_are_exchanged_in_tables_of_another_format(
     monkeypatch.setenv("KITH_SPARK_FORMAT", file_format)
     monkeypatch.setenv("SPARK_CONF_DIR", str(conf))
 
-    built = subprocess.run(  # noqa: S603 - this Python, on the text above
+    built = subprocess.run(
         [sys.executable, "-c", _BUILDS],
         cwd=project,
         capture_output=True,
