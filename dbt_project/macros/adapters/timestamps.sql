@@ -14,7 +14,7 @@
 {%- endmacro -%}
 
 {%- macro spark__timestamp_type() -%}
-    timestamp
+    timestamp_ltz
 {%- endmacro -%}
 
 

@@ -8,7 +8,8 @@
 {%- endmacro -%}
 
 {#- Spark reads no fraction where a whole number is asked for, and takes letters after a
-    number (1d) and digits of other scripts for one. -#}
+    number (1d) and digits of other scripts for one. What differs still: a whole number
+    as a text like 0x1f or 0b1 is one on DuckDB only. -#}
 {%- macro spark__try_cast(expression, data_type) -%}
     {%- set type = type_name(data_type) -%}
     {%- set number = "case when " ~ expression ~ " rlike '(?i)^\\\\s*[+-]?([0-9_]*[.]?"
