@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -66,21 +66,23 @@ TEXTS = (
     *("e\u0301", "日本", "👍", "%", "_", "$1", "a'b\\'c", "{{ x }}", "null"),
 )
 
-OnBoth = Callable[[list[str], Callable[[dict[str, Macro]], str]], None]
+Expression = Callable[[dict[str, Macro]], str]
+OnBoth = Callable[..., None]
+PATTERNS = ("^[A-Z]{3}$", r"^\d+$", "a|b", "'", r"\\", "(?i)^a", "^[0-]*$", "é")
 
 
 @pytest.fixture
 def agree(spark: SparkSession) -> OnBoth:
-    """A check: an expression of the column `value` is the same over these texts."""
+    """A check: expressions of the column `value` are the same over these texts."""
 
-    def check(texts: list[str], expression: Callable[[dict[str, Macro]], str]) -> None:
-        found = {
-            "duckdb": _on_duckdb(texts, expression(macros("duckdb"))),
-            "spark": _on_spark(spark, texts, expression(macros("spark"))),
-        }
+    def check(texts: list[str], *expressions: Expression) -> None:
+        found = [
+            _on_duckdb(texts, _select(expressions, macros("duckdb"))),
+            _on_spark(spark, texts, _select(expressions, macros("spark"))),
+        ]
         differing = {
             text: values
-            for text, *values in zip(texts, *found.values(), strict=True)
+            for text, *values in zip(texts, *found, strict=True)
             if values[0] != values[1]
         }
         assert not differing
@@ -88,25 +90,31 @@ def agree(spark: SparkSession) -> OnBoth:
     return check
 
 
-def _on_duckdb(texts: list[str], expression: str) -> list[str]:
+def _select(expressions: Sequence[Expression], macro: dict[str, Macro]) -> str:
+    columns = (
+        f"{expression(macro)} as found_{number}"
+        for number, expression in enumerate(expressions)
+    )
+    # Expressions of our own macros over texts of this file.
+    return f"select {', '.join(columns)} from texts order by place"  # noqa: S608
+
+
+def _on_duckdb(texts: list[str], query: str) -> list[list[str]]:
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         table = pa.table({"place": range(len(texts)), "value": texts})
         connection.register("texts", table)
-        # An expression of our own macros over texts of this file.
-        query = f"select {expression} from texts order by place"  # noqa: S608
         return _told(connection.sql(query).to_arrow_table())
 
 
-def _on_spark(spark: SparkSession, texts: list[str], expression: str) -> list[str]:
+def _on_spark(spark: SparkSession, texts: list[str], query: str) -> list[list[str]]:
     rows = spark.createDataFrame(list(enumerate(texts)), "place int, value string")
     rows.createOrReplaceTempView("texts")
-    query = f"select {expression} as found from texts order by place"  # noqa: S608
     return _told(spark.sql(query).toArrow())
 
 
-def _told(table: pa.Table) -> list[str]:
-    return [_text(value) for value in table.column(0).to_pylist()]
+def _told(table: pa.Table) -> list[list[str]]:
+    return [[_text(value) for value in row.values()] for row in table.to_pylist()]
 
 
 def _text(value: Any) -> str:
@@ -116,58 +124,71 @@ def _text(value: Any) -> str:
     return repr(value)
 
 
-@pytest.mark.parametrize("data_type", ["bigint", "integer", "double", "decimal(12, 2)"])
-def test_a_number_is_read_of_the_same_texts(agree: OnBoth, data_type: str) -> None:
-    agree(list(NUMBERS), lambda macro: macro["try_cast"]("value", data_type))
+def test_numbers_and_truths_are_read_of_the_same_texts(agree: OnBoth) -> None:
+    def read(macro: dict[str, Macro], data_type: str) -> str:
+        return str(macro["try_cast"]("value", data_type))
 
-
-def test_a_truth_is_read_of_the_same_texts(agree: OnBoth) -> None:
-    agree([*BOOLEANS, *NUMBERS], lambda macro: macro["try_cast"]("value", "boolean"))
+    agree(
+        [*BOOLEANS, *NUMBERS],
+        *(
+            partial(read, data_type=data_type)
+            for data_type in (
+                "bigint",
+                "integer",
+                "double",
+                "decimal(12, 2)",
+                "boolean",
+            )
+        ),
+    )
 
 
 def test_a_time_is_read_of_the_same_texts(agree: OnBoth) -> None:
     agree([*TIMES, *NUMBERS], lambda macro: macro["parsed_timestamp"]("value"))
 
 
-@pytest.mark.parametrize("window", ["daily", "weekly", "monthly", "annually"])
-def test_a_time_lies_in_the_same_calendar_window(agree: OnBoth, window: str) -> None:
-    days = [f"{year}-{day}T23:59:59Z" for year in range(2019, 2032) for day in DAYS]
+def test_a_time_lies_in_the_same_calendar_windows(agree: OnBoth) -> None:
+    def lies_in(macro: dict[str, Macro], window: str) -> str:
+        return str(macro["calendar_window"](macro["parsed_timestamp"]("value"), window))
+
     agree(
-        days,
-        lambda macro: macro["calendar_window"](
-            macro["parsed_timestamp"]("value"), window
+        [f"{year}-{day}T23:59:59Z" for year in range(2019, 2032) for day in DAYS],
+        *(
+            partial(lies_in, window=window)
+            for window in ("daily", "weekly", "monthly", "annually")
         ),
     )
 
 
 def test_times_are_apart_and_move_by_the_same(agree: OnBoth) -> None:
-    def moved(macro: dict[str, Macro]) -> str:
-        time = macro["parsed_timestamp"]("value")
+    def between(macro: dict[str, Macro]) -> tuple[str, str]:
         start = macro["parsed_timestamp"]("'2026-01-31T00:00:00.000001Z'")
+        return start, macro["parsed_timestamp"]("value")
+
+    def moved(macro: dict[str, Macro]) -> str:
+        start, time = between(macro)
         return str(macro["shifted"](time, start, time))
 
     def apart(macro: dict[str, Macro]) -> str:
-        time = macro["parsed_timestamp"]("value")
-        start = macro["parsed_timestamp"]("'2026-01-31T00:00:00.000001Z'")
-        return str(macro["seconds_between"](start, time))
+        return str(macro["seconds_between"](*between(macro)))
 
-    times = [time for time in TIMES if time.startswith("20")]
-    agree(times, moved)
-    agree(times, apart)
+    agree([time for time in TIMES if time.startswith("20")], moved, apart)
 
 
 def test_a_literal_is_the_text_itself(spark: SparkSession) -> None:
-    for text in TEXTS:
-        literal = macros("spark")["string_literal"](text)
-        assert spark.sql(f"select {literal} as found").collect()[0].found == text
+    literals = [macros("spark")["string_literal"](text) for text in TEXTS]
+    found = spark.sql(f"select array({', '.join(literals)}) as found").collect()
+    assert found[0].found == list(TEXTS)
 
 
-@pytest.mark.parametrize(
-    "pattern", ["^[A-Z]{3}$", r"^\d+$", "a|b", "'", r"\\", "(?i)^a", "^[0-]*$", "é"]
-)
-def test_a_pattern_matches_the_same_texts(agree: OnBoth, pattern: str) -> None:
-    texts = [*TEXTS, *NUMBERS, "EUR", "eur", "EUR ", "00-0"]
-    agree(texts, lambda macro: macro["matches_pattern"]("value", pattern))
+def test_patterns_match_the_same_texts(agree: OnBoth) -> None:
+    def matches(macro: dict[str, Macro], pattern: str) -> str:
+        return str(macro["matches_pattern"]("value", pattern))
+
+    agree(
+        [*TEXTS, *NUMBERS, "EUR", "eur", "EUR ", "00-0"],
+        *(partial(matches, pattern=pattern) for pattern in PATTERNS),
+    )
 
 
 def test_texts_get_the_same_number(agree: OnBoth) -> None:
@@ -176,25 +197,21 @@ def test_texts_get_the_same_number(agree: OnBoth) -> None:
 
 def test_lists_hold_the_same(agree: OnBoth) -> None:
     texts = list(TEXTS)
-    agree(
-        texts,
-        lambda macro: macro["list_contains"](macro["text_list"](texts[::2]), "value"),
-    )
-    agree(
-        texts,
-        lambda macro: macro["joined_texts"](
-            macro["text_list"]([*texts, "'"]), separator="', "
-        ),
-    )
 
     def item(macro: dict[str, Macro], place: int) -> str:
         return str(macro["list_item"](macro["text_list"](texts), place))
 
-    for place in (1, len(texts), len(texts) + 1):
-        agree(texts[:1], partial(item, place=place))
-    agree(texts[:1], lambda macro: macro["list_length"](macro["text_list"](texts)))
-    agree(texts[:1], lambda macro: macro["list_length"](macro["text_list"]([])))
-    agree(texts[:1], lambda macro: macro["text_list"](None))
+    agree(
+        texts,
+        lambda macro: macro["list_contains"](macro["text_list"](texts[::2]), "value"),
+        lambda macro: macro["joined_texts"](
+            macro["text_list"]([*texts, "'"]), separator="', "
+        ),
+        *(partial(item, place=place) for place in (1, len(texts), len(texts) + 1)),
+        lambda macro: macro["list_length"](macro["text_list"](texts)),
+        lambda macro: macro["list_length"](macro["text_list"]([])),
+        lambda macro: macro["text_list"](None),
+    )
 
 
 def test_texts_are_collected_in_the_same_order(agree: OnBoth) -> None:
