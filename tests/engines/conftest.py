@@ -55,6 +55,7 @@ def spark(spark_data_dir: Path) -> Iterator[SparkSession]:
     for name, value in _spark_settings().items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
+    session.conf.set("spark.sql.ansi.enabled", "false")  # as dbt-spark has it
     yield session
     session.stop()
 

@@ -64,6 +64,8 @@ def clusters(
     return SparkClustersProject(project)
 
 
+# Two minutes: the ordinary run compares the clusters of a whole build instead.
+@pytest.mark.slow
 def test_every_batch_gives_what_taking_one_edge_after_the_other_gives(
     clusters: SparkClustersProject,
 ) -> None:
