@@ -53,10 +53,11 @@ def parse_identifier(text: str) -> Identifier:
         )
     # In SQL, so that a value is folded by the same rules as when it was collected.
     fold = "select lower(trim(?))" if declared[kind].get("lower") else "select trim(?)"
-    row = duckdb.execute(fold, [value]).fetchone()
-    if row is None or not row[0]:
+    with duckdb.connect() as connection:
+        ((folded,),) = connection.execute(fold, [value]).fetchall()
+    if not folded:
         raise IdentityProblem(f"'{text}': the value is empty")
-    return Identifier(kind, str(row[0]))
+    return Identifier(kind, str(folded))
 
 
 def parse_pair(left: str, right: str) -> tuple[Identifier, Identifier]:

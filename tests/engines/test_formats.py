@@ -166,5 +166,6 @@ def test_rows_are_exchanged_in_tables_of_another_format(
 
 
 def _rows(directory: Path, columns: str) -> list[tuple[object, ...]]:
-    files = duckdb.read_parquet(f"{directory}/*.parquet")
-    return files.project(columns).order("all").fetchall()
+    with duckdb.connect() as connection:
+        files = connection.read_parquet(f"{directory}/*.parquet")
+        return files.project(columns).order("all").fetchall()

@@ -30,8 +30,9 @@ def test_both_engines_write_every_letter_the_same_way(
     pq.write_table(pa.table({"text": texts}), tmp_path / "texts.parquet")
     by_duckdb = macros("duckdb")[macro]("text")
     by_spark = macros("spark")[macro]("text")
-    files = duckdb.read_parquet(f"{tmp_path}/texts.parquet")
-    expected = dict(files.project(f"text, {by_duckdb}").fetchall())
+    with duckdb.connect() as connection:
+        files = connection.read_parquet(f"{tmp_path}/texts.parquet")
+        expected = dict(files.project(f"text, {by_duckdb}").fetchall())
     rows = spark.read.parquet(str(tmp_path)).selectExpr("text", by_spark).collect()
     found = {text: made for text, made in rows}
     assert found.keys() == expected.keys()
