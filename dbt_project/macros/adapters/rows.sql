@@ -1,4 +1,5 @@
-{#- Exchanges rows of a table, in one step for its readers.
+{#- Exchanges rows of a table: on DuckDB within the transaction of the model, on Spark as
+    told below.
 
     `going` says which rows go, as a list of {'columns': [...], 'keys': [...], 'of': ...}:
     those whose `columns` are equal to the `keys` of a row of the relation `of`. The rows
@@ -12,7 +13,10 @@
     {%- do run_query(insert_of_rows(target, rows, columns)) -%}
 {% endmacro %}
 
-{#- Parquet knows no delete: the rows that stay are written anew with those that come. -#}
+{#- Parquet knows no delete: the rows that stay are written anew with those that come, and
+    that table takes the name. A build that is killed just then leaves no table, and the
+    next one makes it from raw facts. (Of audience_changes, which cannot be made so, no
+    row ever goes.) -#}
 {% macro spark__replace_rows(target, going, rows, columns) %}
     {%- if not going -%}
         {%- do run_statements([insert_of_rows(target, rows, columns)]) -%}
