@@ -32,7 +32,9 @@ normalized_by_type = _expression
 profile_id = property = trait = try_cast = _expression
 
 collected_texts = joined_texts = list_length = text_list = json_without = _expression
-parsed_timestamp = seconds_between = shifted = valid_json_object = _expression
+parsed_timestamp = time_literal = seconds_between = shifted = valid_json_object = (
+    _expression
+)
 payload_id = payload_object = payload_text = _expression
 json_without_keys = paths_below = place_in_event = batch_of_build = _expression
 
@@ -55,6 +57,10 @@ def common_rules() -> dict[str, object]:
 
 def days_ago(days: int) -> str:
     return f"(now() - interval '{days} days')"
+
+
+def time_ago(number: int, unit: str) -> str:
+    return f"(now() - interval '{number} {unit}')"
 
 
 def computed_once() -> str:

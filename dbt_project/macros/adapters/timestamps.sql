@@ -4,6 +4,18 @@
 {%- endmacro -%}
 
 
+{#- The moment that lies so many units before the build, after it when negative. -#}
+{%- macro time_ago(number, unit) -%}
+    ({{ build_started_at() }} - interval '{{ number }}' {{ unit }})
+{%- endmacro -%}
+
+
+{#- A point in time, written with its offset. -#}
+{%- macro time_literal(written) -%}
+    cast('{{ written }}' as {{ timestamp_type() }})
+{%- endmacro -%}
+
+
 {#- The type of a point in time, UTC. -#}
 {%- macro timestamp_type() -%}
     {{ adapter.dispatch('timestamp_type')() }}
@@ -20,7 +32,7 @@
 
 {#- The start of this dbt invocation as a literal: one moment for a whole build. -#}
 {%- macro build_started_at() -%}
-    cast('{{ run_started_at.isoformat() }}' as {{ timestamp_type() }})
+    {{ time_literal(run_started_at.isoformat()) }}
 {%- endmacro -%}
 
 

@@ -1,0 +1,1 @@
+"""What traits and audiences share: conditions, windows, and how they become SQL."""
