@@ -67,7 +67,7 @@ class Catalogue:
         return [*self.events, *titles]
 
     def trait(self, name: object) -> tuple[Table, Column] | None:
-        """A trait by its column, or by `model.column`; that of `profiles` comes first."""
+        """A trait by its column or `model.column`; that of `profiles` comes first."""
         if not isinstance(name, str):
             return None
         model, _, column = name.rpartition(".")
