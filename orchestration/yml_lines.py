@@ -17,7 +17,8 @@ class YmlLines:
     def find(self, file: str, model: str | None, place: tuple[str, ...]) -> int:
         """The line, from 1, of what the keys lead to, or of the last that is there.
 
-        They begin at the model's entry, or at the root of the file without a model.
+        They begin at the model's entry, or at the root of the file without a model. An
+        entry of a list is found by its name or by its number, from 1.
         """
         node = self._root(file)
         line = 1
@@ -27,6 +28,8 @@ class YmlLines:
             inside, at = _below(node, key)
             if inside is None:
                 inside, at = _named(node, key, line)
+            if inside is None:
+                inside, at = _numbered(node, key, line)
             if inside is not None:
                 node, line = inside, at
         return line
@@ -59,4 +62,16 @@ def _named(
             found, at = _below(entry, "name")
             if isinstance(found, yaml.ScalarNode) and found.value == name:
                 return entry, at
+    return None, line
+
+
+def _numbered(
+    node: yaml.Node | None, number: str, line: int
+) -> tuple[yaml.Node | None, int]:
+    """The entry of a list at this place, from 1, and its line."""
+    if isinstance(node, yaml.SequenceNode) and number.isdecimal():
+        place = int(number) - 1
+        if 0 <= place < len(node.value):
+            entry = node.value[place]
+            return entry, entry.start_mark.line + 1
     return None, line
