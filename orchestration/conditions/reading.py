@@ -6,13 +6,16 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from orchestration.conditions.dbt_sql import UNITS
+from orchestration.yml_lines import YmlLines
 
 Place = tuple[str, ...]
 """The keys that lead to a thing in a definition; items of a list by number, from 1."""
 
+_UNSAID = ("config", "meta", "columns")
 _LENGTH = re.compile(r"(\d+)\s+(minute|hour|day|week)s?")
 
 
@@ -77,3 +80,17 @@ def read_length(value: object, place: Place, mistakes: Mistakes) -> Length | Non
         )
         return None
     return Length(int(match[1]), match[2])
+
+
+def located(
+    mistakes: Mistakes, *, file: str, model: str, project_dir: Path
+) -> list[str]:
+    """The mistakes in a model's yml (its path in the project), each with its line."""
+    lines = YmlLines(project_dir)
+    told = []
+    for mistake in mistakes.found:
+        line = lines.find(file, model, mistake.place)
+        keys = [key for key in mistake.place if key not in _UNSAID]
+        subject = ".".join(keys) or f"model {model}"
+        told.append(f"{project_dir.name}/{file}:{line}: {subject}: {mistake.message}")
+    return told
