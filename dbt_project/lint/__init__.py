@@ -43,6 +43,14 @@ def audience_names() -> str:
     return "('audience')"
 
 
+def audience_rows() -> str:
+    return "(select 'audience' as audience)"
+
+
+def identifier_type_rows() -> str:
+    return "(select 'email' as identifier_type)"
+
+
 class dbt:
     """What models use of dbt's own macros."""
 

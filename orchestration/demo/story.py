@@ -114,7 +114,12 @@ def audience_sizes(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """How many members each audience has."""
     return dict(
         connection.execute(
-            "select audience, member_count from monitoring.audience_sizes order by 1"
+            """
+            select audience, member_count
+            from monitoring.audience_sizes
+            where is_current
+            order by audience
+            """
         ).fetchall()
     )
 

@@ -28,7 +28,12 @@ PAYLOADS = ("properties", "traits", "context")
 AUDIENCE_LOG = "audience_changes"
 
 # What these say of all audiences, the audiences say themselves.
-AUDIENCE_HISTORY = frozenset({AUDIENCE_LOG, "audience_memberships", "audience_sizes"})
+AUDIENCE_HISTORY = frozenset(
+    {
+        *(AUDIENCE_LOG, "audience_memberships", "audience_sizes"),
+        *("audience_coverage", "audience_overlaps"),
+    }
+)
 
 # These look at every property because the plan tells them to: that is no use of it.
 PLAN_MODELS = frozenset({"event_violations", "event_enforcement"})

@@ -26,8 +26,7 @@ BUILD_TIMES = (
     ("audiences", "audience_changes", "at"),
     ("identity", "*", "batch_id"),
     ("identity", "int_identifiers", "age_batch_id"),
-    ("monitoring", "audience_sizes", "first_entered_at"),
-    ("monitoring", "audience_sizes", "last_entered_at"),
+    ("monitoring", "audience_sizes", "at"),
     ("staging", "*", "batch_id"),
 )
 # Which SQL made a row: each engine has its own.

@@ -2,10 +2,10 @@
 {% test unique_key(model, columns) %}
 
     select
-        {{ columns | join(', ') }},
+        {{ quoted_names(columns) | join(', ') }},
         count(*) as row_count
     from {{ model }}
-    group by {{ columns | join(', ') }}
+    group by {{ quoted_names(columns) | join(', ') }}
     having count(*) > 1
 
 {% endtest %}
