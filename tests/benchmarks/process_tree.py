@@ -70,8 +70,15 @@ def _each(name: str) -> Iterator[str]:
         place = Path("/proc") / waiting.pop()
         if text := _read(place / name):
             yield text
-            for task in place.glob("task/*/children"):
-                waiting += _read(task).split()
+            for task in _tasks(place):
+                waiting += _read(task / "children").split()
+
+
+def _tasks(place: Path) -> list[Path]:
+    """The threads of a process; none when it has ended meanwhile."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return list((place / "task").iterdir())
+    return []
 
 
 def _read(file: Path) -> str:
