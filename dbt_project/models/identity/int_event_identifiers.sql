@@ -89,7 +89,7 @@ with
 
     ),
 
-    {{ feed.name }}_ranked as {{ computed_once() }} (
+    {{ feed.name }}_ranked as (
 
         select
             *,
@@ -107,22 +107,34 @@ with
 identified as (
 
     {% for feed in feeds %}
-        {% for place in feed.places %}
-            select
-                source_id,
-                message_id,
-                received_at,
-                '{{ place.identifier.type }}' as identifier_type,
-                {{ place.column }} as identifier_value,
-                {{ place.identifier.priority }} as priority,
-                {{ place.id }} as identifier_id,
-                strongest_identifier_id
-            from {{ feed.name }}_ranked
-            where {{ place.id }} is not null
-            {% if not loop.last %}
-                union all
-            {% endif %}
-        {% endfor %}
+        select
+            ranked.source_id,
+            ranked.message_id,
+            ranked.received_at,
+            places.identifier_type,
+            case places.place
+                {%- for place in feed.places %}
+                    when {{ loop.index }} then ranked.{{ place.column }}
+                {%- endfor %}
+            end as identifier_value,
+            places.priority,
+            case places.place
+                {%- for place in feed.places %}
+                    when {{ loop.index }} then ranked.{{ place.id }}
+                {%- endfor %}
+            end as identifier_id,
+            ranked.strongest_identifier_id
+        from {{ feed.name }}_ranked as ranked
+        cross join (
+            values
+            {%- for place in feed.places %}
+                (
+                    {{ loop.index }},
+                    '{{ place.identifier.type }}',
+                    {{ place.identifier.priority }}
+                ){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as places (place, identifier_type, priority)
         {% if not loop.last %}
             union all
         {% endif %}
@@ -154,3 +166,4 @@ select
     '{{ rules_version }}' as rules_version
 from identified
 cross join batches
+where identified.identifier_id is not null
