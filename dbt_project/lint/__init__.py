@@ -51,6 +51,14 @@ def identifier_type_rows() -> str:
     return "(select 'email' as identifier_type)"
 
 
+def build_started_at() -> str:
+    return "now()"
+
+
+def string_literal(value: str) -> str:
+    return "'text'"
+
+
 class dbt:
     """What models use of dbt's own macros."""
 

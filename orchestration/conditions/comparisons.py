@@ -277,7 +277,7 @@ def _not(condition: Sql) -> Sql:
 
 
 def _is_present(left: exp.Expr, right: Sequence[exp.Expr]) -> exp.Expr:
-    return exp.not_(exp.Is(this=left.copy(), expression=exp.null()))
+    return exp.Is(this=left.copy(), expression=exp.Not(this=exp.null()))
 
 
 def _is_absent(left: exp.Expr, right: Sequence[exp.Expr]) -> exp.Expr:

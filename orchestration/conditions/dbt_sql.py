@@ -60,8 +60,8 @@ def column(name: str, table: str | None = None) -> exp.Column:
 
 def text(value: str) -> exp.Expr:
     """A text literal."""
-    if "\\" in value:
-        # A backslash begins an escape on some engines only.
+    if any(letter in value for letter in "\\{\n"):
+        # A backslash begins an escape on some engines only, a brace may begin Jinja.
         return _jinja(f"string_literal({_jinja_text(value)})", ("text", value))
     return exp.Literal.string(value)
 
@@ -106,5 +106,7 @@ def _jinja(code: str, meaning: tuple[object, ...]) -> exp.Expr:
 
 
 def _jinja_text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    """A text of Jinja. Quotes in it are escaped by their number, so that they end no
+    text in SQL either, as which the layout reads it."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\x27").replace("\n", "\\n")
     return f"'{escaped}'"

@@ -166,6 +166,8 @@ def _expression(node: exp.Expr, indent: int) -> list[str]:
         return _conditions(node, indent)
     if isinstance(node, exp.Case):
         return _case(node, indent)
+    if isinstance(node, exp.Window):
+        return _window(node, indent)
     return _call(node, indent) or [line]
 
 
@@ -184,6 +186,17 @@ def _case(node: exp.Case, indent: int) -> list[str]:
     if default := node.args.get("default"):
         lines.append(f"{INDENT}else {_one(default)}")
     return [*lines, "end"]
+
+
+def _window(node: exp.Window, indent: int) -> list[str]:
+    """A window function, with what it looks at on lines of its own."""
+    *opening, name = _expression(node.this, indent)
+    keys = ", ".join(_one(key) for key in node.args.get("partition_by") or ())
+    parts = [f"partition by {keys}"] if keys else []
+    parts += [_one(node.args[key]) for key in ("order", "spec") if node.args.get(key)]
+    together = " ".join(parts)
+    fits = indent + len(INDENT) + len(together) <= WIDTH
+    return [*opening, f"{name} over (", *_indented([together] if fits else parts), ")"]
 
 
 def _call(node: exp.Expr, indent: int) -> list[str] | None:
