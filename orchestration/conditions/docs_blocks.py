@@ -55,5 +55,5 @@ def _write(folder: Path, blocks: Mapping[str, str]) -> None:
 
 
 def _plain(words: str) -> str:
-    """Without what would end the block."""
-    return words.replace("{%", "{ %")
+    """Without what dbt would take for Jinja."""
+    return re.sub(r"{(?=[{%#])", "{ ", words)

@@ -67,7 +67,8 @@ def _select(query: exp.Select) -> Iterator[str]:
 def _is_import(query: exp.Select) -> bool:
     """Whether it is everything of one table, as stands on one line."""
     used = {name for name, value in query.args.items() if value}
-    return query.is_star and used == {"expressions", "from_"}
+    is_everything = query.is_star and len(query.expressions) == 1
+    return is_everything and used == {"expressions", "from_"}
 
 
 def _columns(query: exp.Select) -> Iterator[str]:
@@ -154,8 +155,11 @@ def _expression(node: exp.Expr, indent: int) -> list[str]:
     if indent + len(line) + 1 <= WIDTH:
         return [line]
     if isinstance(node, exp.Alias):
+        ending = f" as {node.alias}"
         *lines, last = _expression(node.this, indent)
-        return [*lines, f"{last} as {node.alias}"]
+        if indent + len(last + ending) + 1 > WIDTH:
+            *lines, last = _expression(node.this, indent + len(ending))
+        return [*lines, last + ending]
     if isinstance(node, exp.Paren):
         inside = _conditions(node.this, indent + len(INDENT))
         return ["(", *_indented(inside), ")"]
@@ -168,6 +172,8 @@ def _expression(node: exp.Expr, indent: int) -> list[str]:
         return _case(node, indent)
     if isinstance(node, exp.Window):
         return _window(node, indent)
+    if isinstance(node, exp.Binary):
+        return _binary(node, indent)
     return _call(node, indent) or [line]
 
 
@@ -186,6 +192,17 @@ def _case(node: exp.Case, indent: int) -> list[str]:
     if default := node.args.get("default"):
         lines.append(f"{INDENT}else {_one(default)}")
     return [*lines, "end"]
+
+
+def _binary(node: exp.Binary, indent: int) -> list[str]:
+    """A comparison whose left side is taken apart; the right one ends its last line, or
+    stands on one of its own."""
+    left = _one(node.left)
+    rest = _one(node)[len(left) :]
+    lines = _call(node.left, indent) if isinstance(node.left, exp.Func) else None
+    if lines is None:
+        return [left, rest.lstrip()]
+    return [*lines[:-1], lines[-1] + rest]
 
 
 def _window(node: exp.Window, indent: int) -> list[str]:

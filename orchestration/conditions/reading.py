@@ -83,7 +83,7 @@ def read_length(value: object, place: Place, mistakes: Mistakes) -> Length | Non
 
 
 def located(
-    mistakes: Mistakes, *, file: str, model: str, project_dir: Path
+    mistakes: Mistakes, *, file: str, model: str | None, project_dir: Path
 ) -> list[str]:
     """The mistakes in a model's yml (its path in the project), each with its line."""
     lines = YmlLines(project_dir)
@@ -91,6 +91,6 @@ def located(
     for mistake in mistakes.found:
         line = lines.find(file, model, mistake.place)
         keys = [key for key in mistake.place if key not in _UNSAID]
-        subject = ".".join(keys) or f"model {model}"
+        subject = ".".join(keys) or (f"model {model}" if model else "definition")
         told.append(f"{project_dir.name}/{file}:{line}: {subject}: {mistake.message}")
     return told
