@@ -42,9 +42,15 @@ def time(at: datetime) -> exp.Expr:
     return _jinja(f"time_literal('{written}')", ("time", at))
 
 
-def macro(name: str, *arguments: str) -> exp.Expr:
-    """A call of a macro that makes an expression; only models can have one."""
-    written = ", ".join(_jinja_text(argument) for argument in arguments)
+def macro(name: str, *arguments: str | exp.Expr) -> exp.Expr:
+    """A call of a macro that makes an expression, of texts and of other macros; only
+    models can have one."""
+    written = ", ".join(
+        _jinja_text(argument)
+        if isinstance(argument, str)
+        else argument.name.removeprefix("{{ ").removesuffix(" }}")
+        for argument in arguments
+    )
     return _jinja(f"{name}({written})", ("macro", name))
 
 
