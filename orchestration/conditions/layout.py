@@ -73,7 +73,7 @@ def _is_import(query: exp.Select) -> bool:
 
 def _columns(query: exp.Select) -> Iterator[str]:
     word = "select distinct" if query.args.get("distinct") else "select"
-    columns = [_expression(column, len(INDENT)) for column in query.expressions]
+    columns = [_expression(column, 2 * len(INDENT)) for column in query.expressions]
     if len(columns) == 1 and len(columns[0]) == 1:
         yield f"{word} {columns[0][0]}"
         return
@@ -97,7 +97,7 @@ def _join(join: exp.Join) -> Iterator[str]:
     condition = join.args.get("on")
     if condition is None:
         return
-    lines = _conditions(condition)
+    lines = _conditions(condition, 3 * len(INDENT))
     if len(lines) == 1 and isinstance(join.this, exp.Table):
         *_, last = _source(f"{kind} join", join.this)
         if len(last) + len(lines[0]) + 4 < WIDTH:
@@ -112,7 +112,7 @@ def _join(join: exp.Join) -> Iterator[str]:
 
 def _clause(word: str, condition: exp.Expr) -> Iterator[str]:
     lines = _conditions(condition)
-    if len(lines) == 1 and len(word) + 1 + len(lines[0]) <= WIDTH:
+    if len(lines) == 1 and len(INDENT) + len(word) + 1 + len(lines[0]) <= WIDTH:
         yield f"{word} {lines[0]}"
     else:
         yield word
@@ -181,14 +181,18 @@ def _case(node: exp.Case, indent: int) -> list[str]:
     lines = ["case" if node.this is None else f"case {_one(node.this)}"]
     for branch in node.args["ifs"]:
         when = _conditions(branch.this, indent + 2 * len(INDENT))
-        value = _expression(branch.args["true"], indent + 2 * len(INDENT))
+        value = _expression(branch.args["true"], indent + 3 * len(INDENT))
         if len(when) == 1:
             lines.append(f"{INDENT}when {when[0]}")
         else:
             lines.append(f"{INDENT}when")
             lines += _indented(_indented(when))
-        lines.append(f"{INDENT * 2}then {value[0]}")
-        lines += _indented(_indented(value[1:]))
+        if isinstance(branch.args["true"], exp.Connector) and len(value) > 1:
+            lines.append(f"{INDENT * 2}then")
+            lines += _indented(_indented(_indented(value)))
+        else:
+            lines.append(f"{INDENT * 2}then {value[0]}")
+            lines += _indented(_indented(value[1:]))
     if default := node.args.get("default"):
         lines.append(f"{INDENT}else {_one(default)}")
     return [*lines, "end"]
@@ -221,7 +225,10 @@ def _call(node: exp.Expr, indent: int) -> list[str] | None:
     if isinstance(node, exp.In):
         items = [_one(item) for item in node.expressions]
         opening = f"{_one(node.this)} in ("
-    elif isinstance(node, exp.Func):
+    elif isinstance(node, exp.Cast):
+        *inside, last = _expression(node.this, indent + len(INDENT))
+        return ["cast(", *_indented([*inside, f"{last} as {_one(node.to)}"]), ")"]
+    elif isinstance(node, exp.Func | exp.Tuple):
         arguments = [
             child
             for value in node.args.values()
