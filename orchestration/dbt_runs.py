@@ -30,6 +30,8 @@ _STATUS: dict[str, Status] = {
 }
 
 PARSED = "partial_parse.msgpack"
+# What these find depends on the project's text, not on the data that is built.
+WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 ARTIFACTS = ("manifest.json", "run_results.json", PARSED)
 
 

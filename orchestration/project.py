@@ -14,7 +14,12 @@ from pathlib import Path
 from collector.errors import ObjectStorageError
 from collector.landing import LandingReport, land
 from collector.settings import CollectorSettings
-from orchestration.dbt_runs import DbtRun, NodeResult, run_dbt
+from orchestration.dbt_runs import (
+    WITHOUT_UNIT_TESTS,
+    DbtRun,
+    NodeResult,
+    run_dbt,
+)
 from orchestration.raw_files import compact_before_build
 from orchestration.targets import Target, read_target, require
 from orchestration.warehouse import (
@@ -86,6 +91,7 @@ def build(
     *,
     select: str | None = None,
     full_refresh: bool = False,
+    unit_tests: bool = False,
     on_node: Callable[[NodeResult], None] | None = None,
     on_wait: Callable[[str], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
@@ -95,7 +101,8 @@ def build(
 ) -> BuildReport:
     """Land what the collector holds, build the warehouse, and publish it when green.
 
-    `select` is a dbt selection, for example `vip_customers+`. `target` is the engine
+    `select` is a dbt selection, for example `vip_customers+`. dbt's `unit_tests` bring
+    their own rows, so they are left out unless asked for. `target` is the engine
     that builds, in place of `KITH_TARGET`; `moment` the time that models take for now.
     Raises `BuildError` when anything fails; the published database then stays as it is.
     """
@@ -114,6 +121,7 @@ def build(
                 moment=moment,
                 select=select,
                 full_refresh=full_refresh,
+                unit_tests=unit_tests,
                 on_node=on_node,
             )
             published = publish_warehouse(data_dir, engine)
@@ -146,6 +154,7 @@ def _build_models(
     moment: datetime | None,
     select: str | None,
     full_refresh: bool,
+    unit_tests: bool,
     on_node: Callable[[NodeResult], None] | None,
 ) -> DbtRun:
     arguments = ["build"]
@@ -153,6 +162,8 @@ def _build_models(
         arguments += ["--select", select]
     if full_refresh:
         arguments.append("--full-refresh")
+    if not unit_tests:
+        arguments += WITHOUT_UNIT_TESTS
     before = unproven(data_dir, target)
     run = run_dbt(
         arguments,

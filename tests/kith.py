@@ -16,9 +16,6 @@ from unittest.mock import patch
 from orchestration.cli import main
 from tests.servers import free_port
 
-# dbt's unit tests bring their own rows, so that once is enough: in tests/dbt.
-WITHOUT_UNIT_TESTS = {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}
-
 
 @dataclass
 class Kith:

@@ -33,6 +33,14 @@ def build(
             "--full-refresh", help="Rebuild incremental models from raw facts."
         ),
     ] = False,
+    unit_tests: Annotated[
+        bool,
+        typer.Option(
+            "--unit-tests",
+            help="Also run dbt's unit tests, which bring their own rows: for those "
+            "who change SQL.",
+        ),
+    ] = False,
     target: Annotated[
         str | None,
         typer.Option(
@@ -46,14 +54,18 @@ def build(
 ) -> None:
     """Build, test and publish the warehouse.
 
-    Lands collected events first, then runs all models and their tests. Nothing is
-    published when a model or a test fails; readers keep the last good build.
+    Lands collected events first, then runs all models and the tests of their data.
+    Nothing is published when one fails; readers keep the last good build.
     """
     from profiles.settings import ProfilesSettings
 
     data_dir = ProfilesSettings().data_dir
     report = build_with_progress(
-        data_dir, select=select, full_refresh=full_refresh, target=target
+        data_dir,
+        select=select,
+        full_refresh=full_refresh,
+        unit_tests=unit_tests,
+        target=target,
     )
     counts = report.counts
     if as_json:
@@ -82,6 +94,7 @@ def build_with_progress(
     *,
     select: str | None = None,
     full_refresh: bool = False,
+    unit_tests: bool = False,
     target: str | None = None,
     moment: datetime | None = None,
 ) -> BuildReport:
@@ -115,6 +128,7 @@ def build_with_progress(
             data_dir,
             select=select,
             full_refresh=full_refresh,
+            unit_tests=unit_tests,
             target=target,
             moment=moment,
             on_node=on_node,

@@ -23,7 +23,7 @@ from collector.datasets import (
 )
 from collector.landing import land
 from collector.settings import CollectorSettings
-from orchestration.dbt_runs import parsed_before
+from orchestration.dbt_runs import WITHOUT_UNIT_TESTS, parsed_before
 from orchestration.project import DBT_PROJECT, data_dir, prepare_manifest
 from orchestration.raw_files import compact_before_build
 from orchestration.targets import Target, read_target, require
@@ -131,7 +131,7 @@ def _models(manifest: Path) -> dg.AssetsDefinition:
             before = unproven(data_dir(), target)
             start_of_build(data_dir(), target)
             (work / "run_results.json").unlink(missing_ok=True)
-            command = ["build", *parsed_before(data_dir())]
+            command = ["build", *WITHOUT_UNIT_TESTS, *parsed_before(data_dir())]
             run = dbt.cli(command, context=context, target_path=work)
             try:
                 yield from run.stream()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.kith import WITHOUT_UNIT_TESTS, Kith
+from tests.kith import Kith
 
 
 @pytest.fixture(scope="session")
@@ -14,5 +14,5 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Kith, Any, Any]:
     """The demo, run twice over the same data directory."""
     kith = Kith(tmp_path_factory.mktemp("demo") / "data")
     first = kith.json("demo")
-    second = Kith(kith.data_dir, kith.environ | WITHOUT_UNIT_TESTS).json("demo")
+    second = kith.json("demo")
     return Kith(kith.data_dir, kith.environ, in_process=True), first, second

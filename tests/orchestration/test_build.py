@@ -52,7 +52,7 @@ unit_tests:
     expect: {rows: [{number: 8}]}
 """,
 }
-NODES = 5
+NODES = 4
 DUCKDB = Target("duckdb", "duckdb")
 
 
@@ -91,6 +91,17 @@ def test_a_green_build_is_published(project: Path, tmp_path: Path) -> None:
     assert not {"target", "logs"} & {entry.name for entry in project.iterdir()}
 
 
+def test_unit_tests_run_when_they_are_asked_for(project: Path, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    report = build(data_dir, project_dir=project, unit_tests=True)
+    assert report.counts["ok"] == NODES + 1
+    seven = "select 7 as number from {{ ref('numbers') }}"
+    (project / "models/doubled.sql").write_text(seven)
+    build(data_dir, project_dir=project)
+    with pytest.raises(BuildError, match="unit_test doubles"):
+        build(data_dir, project_dir=project, unit_tests=True)
+
+
 def test_a_failed_build_is_not_published_until_it_is_mended(
     project: Path, tmp_path: Path
 ) -> None:
@@ -102,7 +113,7 @@ def test_a_failed_build_is_not_published_until_it_is_mended(
     message = str(caught.value)
     assert "nothing was published" in message
     assert "- test not_null_numbers_number (models/schema.yml):" in message
-    assert "2 more were skipped" in message
+    assert "1 more were skipped" in message
     assert [node.kind for node in caught.value.nodes] == ["test"]
     assert published_number(data_dir) == 2
 

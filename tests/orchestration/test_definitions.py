@@ -18,7 +18,6 @@ from orchestration.definitions import defs as load_definitions
 from orchestration.project import DBT_PROJECT, ROOT, prepare_dagster_home
 from profiles.lookup import find_profile
 from profiles.published import connect
-from tests.kith import WITHOUT_UNIT_TESTS
 
 # The folders of the dbt project, and what lies before and behind them.
 MODEL_FOLDERS = {entry.name for entry in (DBT_PROJECT / "models").iterdir()} - {
@@ -48,8 +47,6 @@ def data_dir(manifest: Path) -> Iterator[Path]:
     partition = {"dt": "2026-11-01"}
     write_file(directory / "raw", EVENTS, table, partition=partition, name="s1")
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in WITHOUT_UNIT_TESTS.items():
-            environment.setenv(name, value)
         environment.setenv("KITH_DATA_DIR", str(directory))
         yield directory
 
