@@ -11,6 +11,7 @@ import os
 import shutil
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -136,6 +137,7 @@ class _Progress:
         self._on_node = on_node
         self._lock = threading.RLock()  # a callback may make dbt tell more
         self._total = 0
+        self._warnings: defaultdict[str, list[str]] = defaultdict(list)
         self.nodes: dict[str, NodeResult] = {}
         self.error: Exception | None = None
 
@@ -154,6 +156,8 @@ class _Progress:
                 self._on_start()
             case "LogStartLine":  # counts the unit tests too, which come in later
                 self._total = max(self._total, event.data.total)
+            case "JinjaLogWarning":  # what a model says of itself while it is built
+                self._warnings[_node_under_way()].append(str(event.data.msg))
             case "NodeFinished":
                 self._finish(event.data)
 
@@ -161,13 +165,18 @@ class _Progress:
         node, result = data.node_info, data.run_result
         if node.unique_id in self.nodes:  # a skipped node is told of twice
             return
+        status = _STATUS.get(str(result.status).lower(), "error")
+        message = str(result.message).strip()
+        warnings = self._warnings.pop(node.unique_id, None)
+        if warnings and status == "ok":
+            status, message = "warn", "\n".join(warnings)
         finished = NodeResult(
             unique_id=node.unique_id,
             name=node.node_name,
             kind=node.resource_type,
             path=node.node_path,
-            status=_STATUS.get(str(result.status).lower(), "error"),
-            message=str(result.message).strip(),
+            status=status,
+            message=message,
             seconds=result.execution_time,
             number=len(self.nodes) + 1,
             total=self._total,
@@ -175,6 +184,13 @@ class _Progress:
         self.nodes[node.unique_id] = finished
         if self._on_node is not None:
             self._on_node(finished)
+
+
+def _node_under_way() -> str:
+    """The id of the node that this thread of dbt builds; empty where it builds none."""
+    from dbt_common.events.contextvars import get_node_info
+
+    return str(get_node_info().get("unique_id", ""))
 
 
 def _set_run_started_at(moment: datetime) -> None:
