@@ -1,10 +1,12 @@
 {#-
     The pre-hook of the folder `audiences`. It renders to nothing; what counts is that dbt
-    sees the two refs, which the audience materialization reads, and builds them first.
+    sees the refs to what the audience materialization reads, and builds that first.
 -#}
 {%- macro depend_on_audience_log(model) -%}
     {%- if model.config.materialized == 'audience' -%}
         {%- do ref('audience_changes') -%}
+        {%- do ref('audience_freshness') -%}
+        {%- do ref('profile_identifiers') -%}
         {%- do ref('profile_merges') -%}
     {%- endif -%}
 {%- endmacro -%}

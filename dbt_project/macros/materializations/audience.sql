@@ -8,6 +8,10 @@
     `--full-refresh`, and a build that stops between the two steps is mended by the next.
     Nulls and repeated profiles in the select do not count.
 
+    An input may be too old to go by (its yml says `config.meta.freshness`). Then the
+    audience is held: nobody enters, and nobody exits but whose profile has another name
+    by now, and enters under that. The build warns of it.
+
     Every audience depends on the log through the folder's pre-hook in dbt_project.yml,
     because dbt finds a `ref` in a hook but not in a materialization.
 -#}
@@ -17,14 +21,17 @@
 
     {{ run_hooks(pre_hooks) }}
 
+    {%- set select_members = members_as_they_were(changes) if is_audience_held() else sql -%}
+
     {% call statement('append_changes') -%}
         insert into {{ changes }} (
             audience, profile_id, change, {{ adapter.quote('at') }}, reason
         )
-        {{ audience_difference(sql, changes, merges) }}
+        {{ audience_difference(select_members, changes, merges) }}
     {%- endcall %}
 
     {% set target_relation = replace_table(audience_members(changes)) %}
+    {% do drop_work_tables() %}
 
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}
