@@ -7,6 +7,7 @@ payload. The file that is read is what `dbt parse` or a build leaves behind.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from activations.errors import ConfigError
 from activations.manifest import Action, load_catalog
 
 FOLDER = "models/syncs/"
+PROFILE = "profile_id"
+"""The column that says whose a row is; as `_profile_id` it stays out of the payload."""
 DESTINATIONS = Path(__file__).parent / "destinations.yml"
 
 Mode = Literal["upsert", "mirror"]
@@ -59,6 +62,7 @@ class _SyncMeta(BaseModel):
     key: str
     schedule: str | None = None
     max_delete_share: float = Field(default=0.1, ge=0, le=1)
+    control_group: Literal["honour", "ignore"] = "honour"
 
 
 def dbt_manifest(data_dir: Path) -> Path:
@@ -176,6 +180,7 @@ class _SyncReader:
             known = ", ".join(columns) or "none"
             message = f"'{meta.key}' is not a column of the model. Columns: {known}."
             self._problem("key", message)
+        self._check_who_is_left_out(meta)
         account = self._account(meta)
         if account is None or self.problems:
             return None
@@ -210,6 +215,23 @@ class _SyncReader:
                     message = f"there is no such key. Keys: {known}."
                 self._problem(field, message)
             return None
+
+    def _check_who_is_left_out(self, meta: _SyncMeta) -> None:
+        """The model's materialization leaves out whom nobody may contact, if it can."""
+        materialized = self._node["config"].get("materialized")
+        if materialized != "sync":
+            message = f"a sync is materialized as sync, not as {materialized}."
+            self._problem("", message)
+        is_told = PROFILE in self._node.get("columns", {}) or re.search(
+            rf"\b_{PROFILE}\b", str(self._node.get("raw_code"))
+        )
+        if meta.control_group == "honour" and not is_told:
+            message = (
+                "the rows do not tell whose they are, so nobody could be left out. "
+                f"Select `{PROFILE} as _{PROFILE}`, which is not sent, or say `ignore` "
+                "for rows that are not about people or must reach everybody."
+            )
+            self._problem("control_group", message)
 
     def _account(self, meta: _SyncMeta) -> Account | None:
         account = self._accounts.get(meta.destination)

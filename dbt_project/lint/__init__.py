@@ -18,15 +18,17 @@ def _condition(*_: object, **__: object) -> str:
 
 has_planned_format = has_planned_pattern = has_planned_type = _condition
 is_audience_member = is_older = list_contains = _condition
-is_blocked_account = is_not_looked_at = is_personal = release_covers = _condition
+is_in_control_group = is_blocked_account = is_not_looked_at = is_personal = (
+    release_covers
+) = _condition
 
 asked_version = common_type = common_value = enforcement_action = _expression
 masked = planned_name = texts_of_lists = violation_order = with_new_names = _expression
-allowed_value = build_started_microseconds = _expression
+allowed_value = build_started_at = build_started_microseconds = _expression
 clusters_version = delete_rows_of_other_clusters = _expression
 delete_rows_of_other_rules = identifier_id = _expression
 bigint_hash = json_text = json_type_of = limit_batch_id = limit_key = _expression
-lowered = trimmed = _expression
+lowered = trimmed = place_in_million = key_of_sync = string_literal = _expression
 limit_of_identifier = most_recent = next_batch_id = _expression
 normalized_by_type = _expression
 profile_id = property = trait = try_cast = _expression
@@ -41,6 +43,22 @@ json_without_keys = paths_below = place_in_event = batch_of_build = _expression
 
 def audience_names() -> str:
     return "('audience')"
+
+
+def split_groups() -> str:
+    columns = (
+        "'a' as audience, 's' as salt, 'b' as split, 0 as from_place, 9 as to_place"
+    )
+    return f"(select {columns})"
+
+
+def priority_list_entries() -> list[dict[str, object]]:
+    return [{"priority_list": "list", "audience": "audience", "place": 1}]
+
+
+def frequency_cap_entries() -> list[dict[str, object]]:
+    names = {"syncs": ["sync"], "events": ["order_completed"]}
+    return [{"cap": "weekly", "limit": 2, "within_days": 7, **names}]
 
 
 def audience_rows() -> str:

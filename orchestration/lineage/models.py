@@ -31,7 +31,8 @@ AUDIENCE_LOG = "audience_changes"
 AUDIENCE_HISTORY = frozenset(
     {
         *(AUDIENCE_LOG, "audience_memberships", "audience_sizes"),
-        *("audience_coverage", "audience_overlaps"),
+        *("audience_coverage", "audience_overlaps", "audience_priorities"),
+        "audience_splits",
     }
 )
 

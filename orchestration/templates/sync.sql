@@ -20,6 +20,8 @@ ranked as (
 )
 
 select
+    -- Says whose the row is; it is not sent.
+    profile_id as _profile_id,
     email,
     first_name,
     last_name

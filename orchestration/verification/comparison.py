@@ -26,7 +26,9 @@ BUILD_TIMES = (
     ("audiences", "audience_changes", "at"),
     ("identity", "*", "batch_id"),
     ("identity", "int_identifiers", "age_batch_id"),
+    ("monitoring", "audience_freshness", "at"),
     ("monitoring", "audience_sizes", "at"),
+    ("monitoring", "sync_payloads", "at"),
     ("staging", "*", "batch_id"),
 )
 # Which SQL made a row: each engine has its own.

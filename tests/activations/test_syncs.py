@@ -38,7 +38,15 @@ class Project:
         self._nodes: dict[str, Any] = {}
         self._write()
 
-    def add(self, name: str, sync: Any, *, folder: str = "models/syncs") -> None:
+    def add(
+        self,
+        name: str,
+        sync: Any,
+        *,
+        folder: str = "models/syncs",
+        materialized: str = "sync",
+        sql: str = "select profile_id as _profile_id, email, plan",
+    ) -> None:
         meta = {} if sync is None else {"sync": sync}
         self._nodes[f"model.kith.{name}"] = {
             "resource_type": "model",
@@ -48,7 +56,8 @@ class Project:
             "schema": "syncs",
             "original_file_path": f"{folder}/{name}.sql",
             "patch_path": f"kith://{folder}/{name}.yml",
-            "config": {"meta": meta},
+            "raw_code": sql,
+            "config": {"meta": meta, "materialized": materialized},
             "columns": {"email": {}, "plan": {}},
         }
         self._write()
@@ -88,6 +97,7 @@ def test_a_sync_is_read_from_its_model(project: Project) -> None:
         ({"schedule": "61 * * * *"}, "'61' is not a minute (0-59)"),
         ({"max_delete_share": 1.5}, "meta.sync.max_delete_share: "),
         ({"max_delete_share": "10%"}, "meta.sync.max_delete_share: "),
+        ({"control_group": "no"}, "meta.sync.control_group: "),
         ({"colour": 1}, "meta.sync.colour: there is no such key. Keys: destination,"),
         ({"key": "plan", "destination": "hub", "action": "contacts"}, "by 'email'"),
     ],
@@ -118,6 +128,21 @@ def test_all_problems_of_all_files_are_told_at_once(project: Project) -> None:
         "destinations.yml:7: hub.settings.access_token",
     ):
         assert expected in found, f"{expected!r} is missing in\n{found}"
+
+
+def test_a_sync_tells_whose_its_rows_are(project: Project) -> None:
+    project.add("a", GOOD, sql="select email, plan, a_profile_id from people")
+    project.add("b", GOOD | {"control_group": "ignore"}, sql="select email, plan")
+    project.add("c", GOOD, materialized="table")
+    a, c, *_ = project.problems().splitlines()
+    assert a.startswith(
+        "models/syncs/a.yml: a: meta.sync.control_group: the rows do not tell whose "
+        "they are, so nobody could be left out. Select `profile_id as _profile_id`"
+    )
+    assert c == (
+        "models/syncs/c.yml: c: meta.sync: a sync is materialized as sync, not as "
+        "table."
+    )
 
 
 def test_a_broken_destinations_file_blames_no_sync(project: Project) -> None:

@@ -29,6 +29,7 @@ ranked as (
 )
 
 select
+    profile_id as _profile_id,
     email,
     first_name,
     last_name,
