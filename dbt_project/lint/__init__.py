@@ -24,11 +24,11 @@ is_in_control_group = is_blocked_account = is_not_looked_at = is_personal = (
 
 asked_version = common_type = common_value = enforcement_action = _expression
 masked = planned_name = texts_of_lists = violation_order = with_new_names = _expression
-allowed_value = build_started_at = build_started_microseconds = _expression
+allowed_value = build_started_microseconds = _expression
 clusters_version = delete_rows_of_other_clusters = _expression
 delete_rows_of_other_rules = identifier_id = _expression
 bigint_hash = json_text = json_type_of = limit_batch_id = limit_key = _expression
-lowered = trimmed = place_in_million = key_of_sync = string_literal = _expression
+lowered = trimmed = place_in_million = key_of_sync = _expression
 limit_of_identifier = most_recent = next_batch_id = _expression
 normalized_by_type = _expression
 profile_id = property = trait = try_cast = _expression
