@@ -72,13 +72,15 @@ def run_dbt(
     moment: datetime | None = None,
     on_start: Callable[[], None] | None = None,
     on_node: Callable[[NodeResult], None] | None = None,
+    manifest: Any = None,
 ) -> DbtRun:
     """Run one dbt command on `project_dir`, quietly, with its state below `data_dir`.
 
     `on_start` is called before the first node runs, `on_node` after each one, both in
     threads of dbt but never two at a time. The artifacts appear in `dbt/target` whole.
     Without a `target` it is the one of the environment. With a `moment`, models take
-    that for the time of their build.
+    that for the time of their build. A `manifest` of dbt's own spares it all parsing;
+    such a run is one of many in a hurry, and leaves neither artifacts nor a log.
     """
     from dbt.cli.main import dbtRunner
 
@@ -95,16 +97,19 @@ def run_dbt(
     variables = {"KITH_DATA_DIR": str(data_dir.resolve())}
     if target is not None:
         variables[VARIABLE] = target
+    hurried = manifest is not None
+    traces = ["--no-write-json"] if hurried else parsed_before(data_dir)
     with _environment(**variables):
-        outcome = dbtRunner(callbacks=[progress]).invoke(
+        outcome = dbtRunner(manifest, callbacks=[progress]).invoke(
             [
                 *arguments,
                 *("--project-dir", str(project_dir)),
                 *("--profiles-dir", str(project_dir)),
                 *("--target-path", str(work.resolve())),
                 *("--log-path", str((data_dir / "dbt" / "logs").resolve())),
-                *("--log-level", "none", "--log-level-file", "info"),
-                *parsed_before(data_dir),
+                *("--log-level", "none"),
+                *("--log-level-file", "none" if hurried else "info"),
+                *traces,
             ]
         )
     _close_log()

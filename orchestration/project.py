@@ -130,8 +130,13 @@ def build(
     return BuildReport(landed, run.nodes, time.monotonic() - started, published)
 
 
-def prepare_manifest(data_dir: Path, *, project_dir: Path = DBT_PROJECT) -> Path:
-    """The dbt manifest, parsed anew only when the project has changed since."""
+def prepare_manifest(
+    data_dir: Path, *, project_dir: Path = DBT_PROJECT, target: str | None = None
+) -> Path:
+    """The dbt manifest, parsed anew only when the project has changed since.
+
+    `target` is the engine that it is parsed for then, in place of `KITH_TARGET`.
+    """
     manifest = data_dir / "dbt" / "target" / "manifest.json"
     if _is_fresh(manifest, project_dir):
         return manifest
@@ -139,8 +144,14 @@ def prepare_manifest(data_dir: Path, *, project_dir: Path = DBT_PROJECT) -> Path
     with (data_dir / "dbt" / "parse.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_fresh(manifest, project_dir):
-            require(read_target(project_dir), data_dir)
-            run = run_dbt(["parse"], data_dir=data_dir, project_dir=project_dir)
+            engine = read_target(project_dir, target)
+            require(engine, data_dir)
+            run = run_dbt(
+                ["parse"],
+                data_dir=data_dir,
+                project_dir=project_dir,
+                target=engine.name,
+            )
             if not run.succeeded:
                 raise BuildError(f"dbt cannot read {project_dir}:\n{run.problem}")
     return manifest
