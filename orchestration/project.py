@@ -36,6 +36,7 @@ from profiles.published import PublishError
 ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = ROOT / "dbt_project"
 SOURCES = ROOT / "collector" / "sources.yml"
+PERSONAS = ROOT / "tests" / "personas"
 DESTINATIONS = ROOT / "activations" / "destinations.yml"
 
 # What dbt parses; data and caches beside it do not make a manifest stale.

@@ -62,9 +62,11 @@ def _model_and_sync_problems(*, with_data: bool) -> list[str]:
     """Problems of the models and all that needs them, if they can be read at all."""
     from activations import find_problems
     from orchestration.membership_problems import membership_problems
+    from orchestration.personas.run import persona_problems
     from orchestration.plan_problems import data_problems, plan_problems
     from orchestration.project import (
         DBT_PROJECT,
+        PERSONAS,
         BuildError,
         data_dir,
         destinations_file,
@@ -82,4 +84,5 @@ def _model_and_sync_problems(*, with_data: bool) -> list[str]:
         problems += data_problems(manifest, DBT_PROJECT, published_dir)
     problems += membership_problems(manifest, DBT_PROJECT)
     problems += find_problems(data_dir(), destinations_file=destinations_file())
+    problems += persona_problems(manifest, PERSONAS)
     return problems

@@ -16,6 +16,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from collector.plan import PlanError
     from collector.server import AlreadyRunning
     from orchestration.identity.identifiers import IdentityProblem
+    from orchestration.personas.building import PersonaError
     from orchestration.project import BuildError
     from orchestration.targets import TargetProblem
     from profiles.published import PublishedDatabaseMissing
@@ -29,6 +30,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
         PlanError,
         BuildError,
         IdentityProblem,
+        PersonaError,
         PublishedDatabaseMissing,
         TargetProblem,
     )

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from orchestration.cli.output import err, out
+from orchestration.cli.personas import try_personas
 from orchestration.cli.problems import Problem
 
 # The folders of tests that take longest, the longest first: begun early, none of them
@@ -45,10 +46,14 @@ class Outcome:
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command("test")(run_checks)
+    group = typer.Typer(help="Run every check and test, or the personas alone.")
+    group.callback(invoke_without_command=True)(run_checks)
+    group.command("personas")(try_personas)
+    app.add_typer(group, name="test")
 
 
 def run_checks(
+    context: typer.Context,
     slow: Annotated[
         bool, typer.Option("--slow", help="Also run the tests marked slow.")
     ] = False,
@@ -68,6 +73,8 @@ def run_checks(
     """
     from orchestration.project import ROOT
 
+    if context.invoked_subcommand is not None:
+        return
     if not (Path(sys.executable).parent / "pytest").exists():
         raise Problem("the test tools are missing; remove .venv and run ./kith again")
     failed = []
@@ -101,6 +108,7 @@ def all_checks(root: Path, *, slow: bool = False, clients: bool = False) -> list
             "sql", ["sqlfluff", "lint", "--disable-progress-bar", "dbt_project/models"]
         ),
         Check("layers", ["lint-imports"]),
+        Check("personas", ["kith", "test", "personas"]),
     ]
 
 
