@@ -226,8 +226,9 @@ def _call(node: exp.Expr, indent: int) -> list[str] | None:
         items = [_one(item) for item in node.expressions]
         opening = f"{_one(node.this)} in ("
     elif isinstance(node, exp.Cast):
-        *inside, last = _expression(node.this, indent + len(INDENT))
-        return ["cast(", *_indented([*inside, f"{last} as {_one(node.to)}"]), ")"]
+        ending = f" as {_one(node.to)}"
+        *inside, last = _expression(node.this, indent + len(INDENT) + len(ending))
+        return ["cast(", *_indented([*inside, last + ending]), ")"]
     elif isinstance(node, exp.Func | exp.Tuple):
         arguments = [
             child
