@@ -33,6 +33,7 @@ for _module in (
     "plan",
     "sync",
     "profile",
+    "trait",
     "identity",
     "ui",
     "check",

@@ -61,6 +61,7 @@ def _source_problems() -> list[str]:
 def _model_and_sync_problems(*, with_data: bool) -> list[str]:
     """Problems of the models and all that needs them, if they can be read at all."""
     from activations import find_problems
+    from orchestration.conditions.catalogue import read_catalogue
     from orchestration.membership_problems import membership_problems
     from orchestration.personas.run import persona_problems
     from orchestration.plan_problems import data_problems, plan_problems
@@ -72,6 +73,7 @@ def _model_and_sync_problems(*, with_data: bool) -> list[str]:
         destinations_file,
         prepare_manifest,
     )
+    from orchestration.traits.compiling import trait_problems
     from profiles.settings import ProfilesSettings
 
     try:
@@ -79,6 +81,7 @@ def _model_and_sync_problems(*, with_data: bool) -> list[str]:
     except BuildError as error:
         return [str(error)]
     problems = plan_problems(manifest, DBT_PROJECT)
+    problems += trait_problems(DBT_PROJECT, read_catalogue(manifest))
     if with_data:
         published_dir = ProfilesSettings().published_dir
         problems += data_problems(manifest, DBT_PROJECT, published_dir)

@@ -14,6 +14,7 @@ import yaml
 
 from orchestration.cli.output import out
 from orchestration.cli.problems import Problem
+from orchestration.conditions.docs_blocks import add_missing
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -39,6 +40,8 @@ class Plan:
     models: dict[str, Path]
     values: dict[str, str]
     next_step: str
+    is_compiled: bool = False
+    """Whether the SQL is compiled from the yml, which alone is written then."""
 
 
 def register(app: typer.Typer) -> None:
@@ -76,7 +79,7 @@ def create(kind: Kind, name: str, *, root: Path) -> list[str]:
     written = {
         model.with_suffix(ending): TEMPLATES / f"{template}{ending}"
         for template, model in plan.models.items()
-        for ending in (".sql", ".yml")
+        for ending in ((".yml",) if plan.is_compiled else (".sql", ".yml"))
     }
     for path in written:
         if path.exists():
@@ -84,6 +87,9 @@ def create(kind: Kind, name: str, *, root: Path) -> list[str]:
     for path, template in written.items():
         text = Template(template.read_text("utf-8")).substitute(plan.values)
         path.write_text(text, encoding="utf-8")
+    if plan.is_compiled:
+        for path in written:
+            add_missing(path.parent)
     return [*(f"wrote {path.relative_to(root)}" for path in written), plan.next_step]
 
 
@@ -100,12 +106,31 @@ def _plan(kind: Kind, name: str, root: Path) -> Plan:
         model = {"event": models / "events" / name}
         return Plan(model, values | {"title": title}, step)
     if kind is Kind.TRAIT:
-        step = f"Join traits_{name} in models/profiles/profiles.sql to publish it."
-        return Plan({"trait": models / "traits" / f"traits_{name}"}, values, step)
+        return _plan_trait(name, models)
     if kind is Kind.ENTITY:
         return _plan_entity(name, models / "entities")
     step = f"Write its condition, then run: ./kith build --select {name}"
     return Plan({"audience": models / "audiences" / name}, values, step)
+
+
+def _plan_trait(name: str, models: Path) -> Plan:
+    """The definition of a trait of some event there is; its SQL is compiled from it."""
+    step = (
+        f"Say what its traits are, then run: ./kith trait compile traits_{name}\n"
+        "and join it in models/profiles/profiles.sql to publish them."
+    )
+    events = sorted(
+        path.stem for path in (models / "events").glob("*.yml") if _plans_event(path)
+    )
+    values = {"name": name, "event": events[0] if events else "an_event"}
+    model = {"trait": models / "traits" / f"traits_{name}"}
+    return Plan(model, values, step, is_compiled=True)
+
+
+def _plans_event(path: Path) -> bool:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    [model] = document["models"]
+    return "event" in model.get("config", {}).get("meta", {})
 
 
 def _plan_entity(name: str, folder: Path) -> Plan:

@@ -15,8 +15,14 @@ import yaml
 from collector.server import EXIT_TAKEN
 from orchestration.cli.new import Kind, create
 from orchestration.cli.problems import Problem
+from orchestration.conditions.catalogue import read_catalogue
 from orchestration.dbt_runs import run_dbt
-from orchestration.project import ROOT
+from orchestration.project import ROOT, prepare_manifest
+from orchestration.traits.compiling import (
+    compile_topics,
+    trait_problems,
+    write_topics,
+)
 from tests.kith import Kith
 
 COMMANDS = (
@@ -26,6 +32,7 @@ COMMANDS = (
     "plan",
     "sync",
     "profile",
+    "trait",
     "identity",
     "ui",
     "check",
@@ -138,6 +145,15 @@ def test_check_finds_every_problem_at_once(kith: Kith, tmp_path: Path) -> None:
     assert "webhook" in result.stderr
 
 
+def compile_all_traits(project: Path, data_dir: Path) -> None:
+    """What `kith trait compile --all` does, in this project."""
+    catalogue = read_catalogue(prepare_manifest(data_dir, project_dir=project))
+    compiled, problems = compile_topics(project, catalogue)
+    assert not problems
+    write_topics(project, compiled, are_all=True)
+    assert not trait_problems(project, catalogue)
+
+
 def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None:
     for kind, name in (
         (Kind.EVENT, "video_played"),
@@ -148,6 +164,7 @@ def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None
     ):
         lines = create(kind, name, root=checkout)
         assert any(line.startswith("wrote dbt_project/models/") for line in lines)
+    compile_all_traits(checkout / "dbt_project", tmp_path / "data")
     new = {"video_played", "traits_video", "video_fans", "crm__video_fans"}
     new |= {"int_video_club_edges", "int_video_club_clusters", "video_club_profiles"}
     for command in (["run"], ["test", "--select", *new]):

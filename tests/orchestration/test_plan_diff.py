@@ -152,9 +152,13 @@ def test_a_used_property_that_is_removed_fails_and_names_who_reads_it(
     assert change["events_last_7_days"] == 2
     assert change["is_breaking"]
     value = ["lifetime_value", "average_order_value"]
+    lately = ["spent_last_90_days", "largest_order"]
     assert [list(one.values()) for one in change["readers"]] == [
+        ["model", "accounts", ["spent"], False],
+        ["trait", "traits_of_accounts", ["spent"], False],
         ["trait", "traits_orders", value, False],
-        ["profile", "profiles", value, False],
+        ["trait", "traits_shopping", lately, False],
+        ["profile", "profiles", [*value, *lately], False],
         ["audience", "vip_customers", [], True],
         ["sync", "crm__vip_customers", ["lifetime_value"], True],
     ]
@@ -167,8 +171,7 @@ def test_what_a_change_takes_from_its_readers(
     committed: Compiled,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # Nothing reads these.
-    without_property(project, "order_completed", "coupon")
+    # Nothing reads these, or what they lose.
     edit("events/signed_up.yml", "[email, google, apple]", "[email, google]")
     edit("events/product_viewed.sql", "decimal(12, 2)", "varchar")
     edit("events/product_viewed.yml", "decimal(12, 2)", "varchar")
@@ -179,7 +182,7 @@ def test_what_a_change_takes_from_its_readers(
         text = text.replace("Signed In", "Signed Out")
         text = text.replace("signed_in", "signed_out")
         model.with_name("signed_out").with_suffix(kind).write_text(text)
-    # Nothing reads this one any more: the change takes its reader along.
+    # One reader of this is taken along by the change, the other is not.
     without_property(project, "product_viewed", "category")
     engagement = "traits/traits_engagement.sql"
     edit(engagement, "category is not null", "true")
@@ -188,6 +191,7 @@ def test_what_a_change_takes_from_its_readers(
     edit(engagement, "        category,\n", "")
     edit(engagement, "category_views.category as", "cast(null as varchar) as")
     # These are read.
+    without_property(project, "order_completed", "coupon")
     edit("events/order_refunded.sql", "decimal(12, 2)", "varchar")
     edit("events/order_refunded.yml", "decimal(12, 2)", "varchar")
     edit("events/order_refunded.yml", ", minimum: 0", "")
@@ -206,6 +210,8 @@ def test_what_a_change_takes_from_its_readers(
         "Signed Up method": ("tightened", "enum: without apple"),
     }
     value = ("lifetime_value", "average_order_value")
+    lately = ("spent_last_90_days", "largest_order")
+    seen = ("categories_viewed", "first_category_viewed")
     added = ("last_product_added_at",)
     assert {
         one.change.event.name: [
@@ -214,9 +220,20 @@ def test_what_a_change_takes_from_its_readers(
         for one in found.consequences
         if one.change.event and one.is_breaking
     } == {
+        "Order Completed": [
+            ("trait", "traits_shopping", ("coupons",)),
+            ("profile", "profiles", ("coupons",)),
+        ],
+        "Product Viewed": [
+            ("trait", "traits_shopping", seen),
+            ("profile", "profiles", seen),
+        ],
         "Order Refunded": [
+            ("model", "accounts", ("spent",)),
+            ("trait", "traits_of_accounts", ("spent",)),
             ("trait", "traits_orders", value),
-            ("profile", "profiles", value),
+            ("trait", "traits_shopping", lately),
+            ("profile", "profiles", (*value, *lately)),
             ("audience", "vip_customers", ()),
             ("sync", "crm__vip_customers", ("lifetime_value",)),
         ],
@@ -236,7 +253,7 @@ def test_what_a_change_takes_from_its_readers(
         "  read by sync crm__vip_customers: lifetime_value; whom it is about" in lines
     )
     assert lines[-2] == "not counted: nothing was published to count events in"
-    assert lines[-1].endswith("take away what something reads: 2")
+    assert lines[-1].endswith("take away what something reads: 4")
     assert not any("events of the last" in line for line in lines)
 
 

@@ -18,6 +18,12 @@ events as (
 
 ),
 
+traits_of_accounts as (
+
+    select * from {{ ref('traits_of_accounts') }}
+
+),
+
 seen as (
 
     select
@@ -82,7 +88,13 @@ select
     seen.first_seen_at,
     seen.last_seen_at,
     seen.event_count,
-    coalesce(people.profile_count, 0) as profile_count
+    coalesce(people.profile_count, 0) as profile_count,
+    coalesce(traits_of_accounts.order_count, 0) as order_count,
+    coalesce(traits_of_accounts.spent, 0) as spent,
+    coalesce(traits_of_accounts.buyer_count, 0) as buyer_count,
+    traits_of_accounts.last_ordered_at,
+    traits_of_accounts.country
 from seen
 left join latest on seen.account_id = latest.account_id
 left join people on seen.account_id = people.account_id
+left join traits_of_accounts on seen.account_id = traits_of_accounts.account_id

@@ -24,6 +24,12 @@ traits_engagement as (
 
 ),
 
+traits_shopping as (
+
+    select * from {{ ref('traits_shopping') }}
+
+),
+
 traits_account as (
 
     select * from {{ ref('traits_account') }}
@@ -64,6 +70,10 @@ select
     traits_orders.first_ordered_at,
     traits_orders.last_ordered_at,
     traits_orders.last_order_id,
+    coalesce(traits_shopping.orders_last_90_days, 0) as orders_last_90_days,
+    coalesce(traits_shopping.spent_last_90_days, 0) as spent_last_90_days,
+    traits_shopping.largest_order,
+    traits_shopping.coupons,
 
     ---------- engagement
     coalesce(traits_engagement.event_count, 0) as event_count,
@@ -73,6 +83,14 @@ select
     coalesce(traits_engagement.product_view_count, 0) as product_view_count,
     traits_engagement.favourite_category,
     traits_engagement.last_product_added_at,
+    coalesce(
+        traits_shopping.product_views_last_30_days,
+        0
+    ) as product_views_last_30_days,
+    coalesce(traits_shopping.categories_viewed, 0) as categories_viewed,
+    traits_shopping.favourite_product,
+    traits_shopping.first_category_viewed,
+    traits_shopping.sign_up_method,
 
     ---------- account
     traits_account.group_id,
@@ -82,4 +100,5 @@ from people
 left join traits_identity on people.profile_id = traits_identity.profile_id
 left join traits_orders on people.profile_id = traits_orders.profile_id
 left join traits_engagement on people.profile_id = traits_engagement.profile_id
+left join traits_shopping on people.profile_id = traits_shopping.profile_id
 left join traits_account on people.profile_id = traits_account.profile_id
