@@ -145,4 +145,25 @@ IDENTITY_RULES = Dataset(
     ),
 )
 
-DATASETS = (EVENTS, QUARANTINE, SYNC_LOG, QUARANTINE_RELEASES, IDENTITY_RULES)
+BUILDS = Dataset(
+    name="builds",
+    partitions=("dt",),
+    schema=pa.schema(
+        [
+            pa.field("build_id", pa.string(), nullable=False),
+            pa.field("started_at", TIMESTAMP, nullable=False),
+            pa.field("target", pa.string(), nullable=False),
+            # What dbt calls the node, and what of that its kind and its name are.
+            pa.field("node", pa.string(), nullable=False),
+            pa.field("kind", pa.string(), nullable=False),
+            pa.field("name", pa.string(), nullable=False),
+            pa.field("status", pa.string(), nullable=False),
+            pa.field("seconds", pa.float64(), nullable=False),
+        ]
+    ),
+)
+
+DATASETS = (
+    *(EVENTS, QUARANTINE, SYNC_LOG, QUARANTINE_RELEASES, IDENTITY_RULES),
+    BUILDS,
+)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from collector.datasets import IDENTITY_RULES, QUARANTINE_RELEASES, SYNC_LOG, Dataset
+from collector.datasets import (
+    BUILDS,
+    IDENTITY_RULES,
+    QUARANTINE_RELEASES,
+    SYNC_LOG,
+    Dataset,
+)
 from collector.landing import DAMAGED
 from collector.merging import MERGED
 from collector.raw import EMPTY
@@ -40,6 +46,8 @@ def mend_file(name: PurePosixPath, dataset: Dataset, log_dir: Path) -> str:
         return f"{_RESTORE}: what it released, the next build holds back again."
     if dataset == IDENTITY_RULES:
         return f"{_RESTORE}: what it joined or kept apart, the next build forgets."
+    if dataset == BUILDS:
+        return f"{_RESTORE}: monitoring forgets what those builds cost."
     for stream in sorted(path for path in log_dir.glob("*") if path.is_dir()):
         segment = stream / f"{name.stem}{SEALED}"
         kept = stream / f"{segment.name}{DAMAGED}"

@@ -36,6 +36,11 @@ WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 ARTIFACTS = ("manifest.json", "run_results.json", PARSED)
 
 
+def status_of(told: object) -> Status:
+    """What a status of dbt comes to."""
+    return _STATUS.get(str(told).lower(), "error")
+
+
 @dataclass(frozen=True)
 class NodeResult:
     """What became of one model, test or other node of the dbt project.
@@ -170,7 +175,7 @@ class _Progress:
         node, result = data.node_info, data.run_result
         if node.unique_id in self.nodes:  # a skipped node is told of twice
             return
-        status = _STATUS.get(str(result.status).lower(), "error")
+        status = status_of(result.status)
         message = str(result.message).strip()
         warnings = self._warnings.pop(node.unique_id, None)
         if warnings and status == "ok":

@@ -8,12 +8,13 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.errors import ObjectStorageError
 from collector.landing import LandingReport, land
 from collector.settings import CollectorSettings
+from orchestration.build_facts import NodeCost, append_build
 from orchestration.dbt_runs import (
     WITHOUT_UNIT_TESTS,
     DbtRun,
@@ -124,6 +125,7 @@ def build(
                 full_refresh=full_refresh,
                 unit_tests=unit_tests,
                 on_node=on_node,
+                on_warning=on_warning,
             )
             published = publish_warehouse(data_dir, engine)
     except (NotGreen, ObjectStorageError, PublishError, WarehouseBusy) as error:
@@ -168,7 +170,9 @@ def _build_models(
     full_refresh: bool,
     unit_tests: bool,
     on_node: Callable[[NodeResult], None] | None,
+    on_warning: Callable[[str], None] | None,
 ) -> DbtRun:
+    started_at = datetime.now(UTC)
     arguments = ["build"]
     if select is not None:
         arguments += ["--select", select]
@@ -191,6 +195,13 @@ def _build_models(
     outcomes = {node.unique_id: node.status in ("ok", "warn") for node in run.nodes}
     end_of_build(
         data_dir, target, outcomes, before=before, of_everything=select is None
+    )
+    append_build(
+        CollectorSettings(data_dir=data_dir).raw_place(),
+        (NodeCost(node.unique_id, node.status, node.seconds) for node in run.nodes),
+        target=target.name,
+        started_at=started_at,
+        on_warning=on_warning or (lambda message: None),
     )
     if not run.succeeded:
         raise _failure(run.nodes)

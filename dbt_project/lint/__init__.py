@@ -61,6 +61,10 @@ def frequency_cap_entries() -> list[dict[str, object]]:
     return [{"cap": "weekly", "limit": 2, "within_days": 7, **names}]
 
 
+def shared_models_of_audiences() -> str:
+    return "(select 'a' as audience, 'b' as model, 1 as reader_count)"
+
+
 def audience_rows() -> str:
     return "(select 'audience' as audience)"
 

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: Dagster reads the types of what it calls.
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dagster_dbt import (
 )
 
 from collector.datasets import (
+    BUILDS,
     EVENTS,
     IDENTITY_RULES,
     QUARANTINE,
@@ -23,7 +25,8 @@ from collector.datasets import (
 )
 from collector.landing import land
 from collector.settings import CollectorSettings
-from orchestration.dbt_runs import WITHOUT_UNIT_TESTS, parsed_before
+from orchestration.build_facts import NodeCost, append_build
+from orchestration.dbt_runs import WITHOUT_UNIT_TESTS, parsed_before, status_of
 from orchestration.project import DBT_PROJECT, data_dir, prepare_manifest
 from orchestration.raw_files import compact_before_build
 from orchestration.targets import Target, read_target, require
@@ -107,9 +110,18 @@ def defs() -> dg.Definitions:
         description="Whom people joined or kept apart: `kith identity join`, `split`.",
         kinds={"parquet"},
     )
+    builds = dg.AssetSpec(
+        ["raw", BUILDS.name],
+        group_name="raw",
+        description="What each build took, node by node, appended by builds.",
+        kinds={"parquet"},
+    )
     models = _models(prepare_manifest(data_dir()))
     return dg.Definitions(
-        assets=[landing, sync_log, releases, rules, models, _published(models)]
+        assets=[
+            *(landing, sync_log, releases, rules, builds),
+            *(models, _published(models)),
+        ]
     )
 
 
@@ -131,14 +143,31 @@ def _models(manifest: Path) -> dg.AssetsDefinition:
             before = unproven(data_dir(), target)
             start_of_build(data_dir(), target)
             (work / "run_results.json").unlink(missing_ok=True)
+            started_at = datetime.now(UTC)
             command = ["build", *WITHOUT_UNIT_TESTS, *parsed_before(data_dir())]
             run = dbt.cli(command, context=context, target_path=work)
             try:
                 yield from run.stream()
             finally:
                 _note_outcomes(run, target, before, of_everything=not context.is_subset)
+                append_build(
+                    settings.raw_place(),
+                    _costs(run),
+                    target=target.name,
+                    started_at=started_at,
+                    on_warning=context.log.warning,
+                )
 
     return models
+
+
+def _costs(run: DbtCliInvocation) -> Iterator[NodeCost]:
+    """What the run's nodes took; nothing when it was cut off."""
+    if not (run.target_path / "run_results.json").exists():
+        return
+    for result in run.get_artifact("run_results.json")["results"]:
+        status = status_of(result["status"])
+        yield NodeCost(result["unique_id"], status, result["execution_time"])
 
 
 def _note_outcomes(

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from orchestration.dbt_runs import NodeResult
@@ -262,3 +264,46 @@ def test_the_manifest_is_parsed_only_after_a_change(
     (project / "models/new.sql").unlink()
     prepare_manifest(data_dir, project_dir=project)
     assert "model.shop.new" not in manifest.read_text()
+
+
+def test_what_a_model_says_while_it_is_built_is_a_warning_of_its_own(
+    project: Path, tmp_path: Path
+) -> None:
+    warning = "{% if execute %}{% do exceptions.warn('seven is late') %}{% endif %}"
+    (project / "models/other.sql").write_text(f"select 7 as number {warning}")
+    report = build(tmp_path / "data", project_dir=project)
+    assert report.counts == {"ok": NODES - 1, "warn": 1, "error": 0, "skipped": 0}
+    assert [
+        (node.name, node.message) for node in report.nodes if node.status == "warn"
+    ] == [("other", "seven is late")]
+
+
+def test_each_build_notes_what_its_nodes_took(project: Path, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    before = datetime.now(UTC)
+    report = build(data_dir, project_dir=project)
+    (project / "models/numbers.sql").write_text("select cast(null as int) as number")
+    with pytest.raises(BuildError):
+        build(data_dir, project_dir=project)
+
+    rows = read_builds(data_dir)
+    first, second = sorted({row["started_at"] for row in rows})
+    assert before <= first < second <= datetime.now(UTC)
+    assert {
+        (row["node"], row["seconds"]) for row in rows if row["started_at"] == first
+    } == {(node.unique_id, node.seconds) for node in report.nodes}
+    assert {
+        (row["kind"], row["name"], row["status"], row["target"])
+        for row in rows
+        if row["started_at"] == second
+    } == {
+        ("model", "numbers", "ok", "duckdb"),
+        ("model", "other", "ok", "duckdb"),
+        ("test", "not_null_numbers_number", "error", "duckdb"),
+    }, "what was skipped took nothing"
+    assert len({row["build_id"] for row in rows}) == 2
+
+
+def read_builds(data_dir: Path) -> list[dict[str, Any]]:
+    files = (data_dir / "raw" / "builds").rglob("*.parquet")
+    return [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
