@@ -35,6 +35,7 @@ for _module in (
     "profile",
     "trait",
     "identity",
+    "audience",
     "ui",
     "check",
     "quarantine",

@@ -61,6 +61,7 @@ def _source_problems() -> list[str]:
 def _model_and_sync_problems(*, with_data: bool) -> list[str]:
     """Problems of the models and all that needs them, if they can be read at all."""
     from activations import find_problems
+    from orchestration.audiences.problems import audience_problems
     from orchestration.conditions.catalogue import read_catalogue
     from orchestration.membership_problems import membership_problems
     from orchestration.personas.run import persona_problems
@@ -85,6 +86,7 @@ def _model_and_sync_problems(*, with_data: bool) -> list[str]:
     if with_data:
         published_dir = ProfilesSettings().published_dir
         problems += data_problems(manifest, DBT_PROJECT, published_dir)
+    problems += audience_problems(manifest, DBT_PROJECT)
     problems += membership_problems(manifest, DBT_PROJECT)
     problems += find_problems(data_dir(), destinations_file=destinations_file())
     problems += persona_problems(manifest, PERSONAS)

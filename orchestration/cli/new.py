@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -75,6 +76,8 @@ def create(kind: Kind, name: str, *, root: Path) -> list[str]:
     """
     if kind is Kind.DESTINATION:
         return _create_account(name, root)
+    if kind is Kind.AUDIENCE:
+        return _create_audience(name, root)
     plan = _plan(kind, name, root)
     written = {
         model.with_suffix(ending): TEMPLATES / f"{template}{ending}"
@@ -107,10 +110,7 @@ def _plan(kind: Kind, name: str, root: Path) -> Plan:
         return Plan(model, values | {"title": title}, step)
     if kind is Kind.TRAIT:
         return _plan_trait(name, models)
-    if kind is Kind.ENTITY:
-        return _plan_entity(name, models / "entities")
-    step = f"Write its condition, then run: ./kith build --select {name}"
-    return Plan({"audience": models / "audiences" / name}, values, step)
+    return _plan_entity(name, models / "entities")
 
 
 def _plan_trait(name: str, models: Path) -> Plan:
@@ -165,6 +165,31 @@ def _plan_sync(name: str, root: Path) -> Plan:
     step = f"Shape its payload, then run: ./kith build --select {name}+"
     model = root / "dbt_project" / "models" / "syncs" / name
     return Plan({"sync": model}, values, f"{step}\nand look at: ./kith plan {name}")
+
+
+def _create_audience(name: str, root: Path) -> list[str]:
+    """Write a definition to begin with, and the model that it gives."""
+    from orchestration.audiences.compiling import compile_first
+    from orchestration.audiences.definitions import FOLDER
+
+    if not _NAME.fullmatch(name):
+        raise Problem(f"'{name}' is not snake_case: lower-case words joined by `_`.")
+    project = root / "dbt_project"
+    for ending in (".yml", ".sql"):
+        path = project / FOLDER / f"{name}{ending}"
+        if path.exists():
+            raise Problem(f"{path.relative_to(root)} exists already; edit it instead.")
+    file = project / FOLDER / f"{name}.yml"
+    template = Template((TEMPLATES / "audience.yml").read_text("utf-8"))
+    values = {"name": name, "owner": getpass.getuser()}
+    file.write_text(template.substitute(values), encoding="utf-8")
+    model = compile_first(name, project)
+    return [
+        *(f"wrote {path.relative_to(root)}" for path in (file, model)),
+        f"Write its definition in {file.relative_to(root)}, look at it with "
+        f"./kith audience preview {file.relative_to(root)},",
+        f"then run: ./kith audience compile {name} && ./kith build --select {name}",
+    ]
 
 
 def _create_account(name: str, root: Path) -> list[str]:

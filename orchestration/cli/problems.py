@@ -15,6 +15,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from collector.errors import ObjectStorageError, SourcesError
     from collector.plan import PlanError
     from collector.server import AlreadyRunning
+    from orchestration.audiences.definitions import AudienceProblem
     from orchestration.identity.identifiers import IdentityProblem
     from orchestration.personas.building import PersonaError
     from orchestration.project import BuildError
@@ -24,6 +25,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     return (
         Problem,
         ActivationError,
+        AudienceProblem,
         ObjectStorageError,
         SourcesError,
         AlreadyRunning,

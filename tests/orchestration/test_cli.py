@@ -34,6 +34,7 @@ COMMANDS = (
     "profile",
     "trait",
     "identity",
+    "audience",
     "ui",
     "check",
     "quarantine",

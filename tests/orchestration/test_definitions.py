@@ -67,7 +67,7 @@ def test_groups_are_the_folders(graph: dg.AssetGraph) -> None:
         groups.setdefault(graph.get(key).group_name, set()).add(key.to_user_string())
     assert set(groups) == MODEL_FOLDERS | {"raw", "published"}
     for folder in MODEL_FOLDERS - {"syncs"}:
-        models = (DBT_PROJECT / "models" / folder).glob("*.sql")
+        models = (DBT_PROJECT / "models" / folder).rglob("*.sql")
         assert groups[folder] == {f"{folder}/{model.stem}" for model in models}
     assert groups["syncs"] == {f"syncs/{sync}" for sync in SYNCS} | {
         f"deliveries/{sync}" for sync in SYNCS

@@ -1,0 +1,160 @@
+-- Compiled from quick_deciders.yml; 91fdfa13ae76
+with
+
+profiles as (
+
+    select * from {{ ref('profiles') }}
+
+),
+
+product_viewed as (
+
+    select * from {{ ref('product_viewed') }}
+
+),
+
+product_added as (
+
+    select * from {{ ref('product_added') }}
+
+),
+
+order_completed as (
+
+    select * from {{ ref('order_completed') }}
+
+),
+
+order_refunded as (
+
+    select * from {{ ref('order_refunded') }}
+
+),
+
+funnel_events as (
+
+    select
+        profile_id,
+        timestamp,
+        1 as step
+    from product_viewed
+    where
+        profile_id is not null
+        and timestamp > {{ days_ago(60) }}
+        and timestamp <= {{ build_started_at() }}
+
+    union all
+
+    select
+        profile_id,
+        timestamp,
+        2 as step
+    from product_added
+    where
+        profile_id is not null
+        and timestamp > {{ days_ago(60) }}
+        and timestamp <= {{ build_started_at() }}
+
+    union all
+
+    select
+        profile_id,
+        timestamp,
+        3 as step
+    from order_completed
+    where
+        profile_id is not null
+        and timestamp > {{ days_ago(60) }}
+        and timestamp <= {{ build_started_at() }}
+
+    union all
+
+    select
+        profile_id,
+        timestamp,
+        0 as step
+    from order_refunded
+    where
+        profile_id is not null
+        and timestamp > {{ days_ago(60) }}
+        and timestamp <= {{ build_started_at() }}
+
+),
+
+funnel_moments as (
+
+    select
+        profile_id,
+        timestamp,
+        max(case when step = 1 then timestamp end) as step_1_at,
+        max(case when step = 2 then timestamp end) as step_2_at,
+        max(case when step = 3 then timestamp end) as step_3_at,
+        max(case when step = 0 then timestamp end) as without_at
+    from funnel_events
+    group by
+        profile_id,
+        timestamp
+
+),
+
+funnel_step_2 as (
+
+    select
+        *,
+        max(step_1_at) over (
+            partition by profile_id
+            order by timestamp
+            rows between unbounded preceding and 1 preceding
+        ) as before_step_2_at
+    from funnel_moments
+
+),
+
+funnel_step_3 as (
+
+    select
+        *,
+        max(
+            case
+                when step_2_at <= (before_step_2_at + interval '1' hour)
+                    then step_2_at
+            end
+        ) over (
+            partition by profile_id
+            order by timestamp
+            rows between unbounded preceding and 1 preceding
+        ) as before_step_3_at,
+        max(
+            case
+                when step_2_at <= (before_step_2_at + interval '1' hour)
+                    then before_step_2_at
+            end
+        ) over (
+            partition by profile_id
+            order by timestamp
+            rows between unbounded preceding and 1 preceding
+        ) as started_before_step_3_at,
+        max(without_at) over (
+            partition by profile_id
+            order by timestamp
+            rows between unbounded preceding and 1 preceding
+        ) as last_without_at
+    from funnel_step_2
+
+),
+
+funnel as (
+
+    select distinct profile_id
+    from funnel_step_3
+    where
+        step_3_at <= (before_step_3_at + interval '1' day)
+        and (last_without_at is null or last_without_at <= started_before_step_3_at)
+
+)
+
+select profiles.profile_id
+from profiles
+left join funnel
+    on profiles.profile_id = funnel.profile_id
+where funnel.profile_id is not null

@@ -1,3 +1,0 @@
-select profile_id
-from {{ ref('profiles') }}
-where last_seen_at > {{ days_ago(30) }}
