@@ -28,7 +28,7 @@ TIMESTAMP = "timestamp"
 FUNCTIONS = {"sum": "sum", "average": "avg", "minimum": "min", "maximum": "max"}
 """What can be made of a property, with the SQL function that does."""
 
-_LONGEST_NAME = 56
+_LONGEST_NAME = 48
 _PLAIN = re.compile(r"[a-z0-9_ ]+")
 
 

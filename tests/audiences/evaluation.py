@@ -38,6 +38,14 @@ _FOUND: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
+_MADE: Mapping[str, Callable[[list[Any]], Any]] = {
+    "sum": sum,
+    "average": lambda values: sum(values) / len(values),
+    "minimum": min,
+    "maximum": max,
+}
+
+
 def members(tree: Any, world: World) -> set[str]:
     """Who is in."""
     people = [row["profile_id"] for row in world.rows("profiles")]
@@ -89,13 +97,7 @@ def _did(tree: Row, person: str, world: World) -> bool:
         test = dict(tree[name])
         column = test.pop("property")
         values = [event[column] for event in events if event[column] is not None]
-        made = {
-            "sum": lambda values: sum(values),
-            "average": lambda values: sum(values) / len(values),
-            "minimum": min,
-            "maximum": max,
-        }[name]
-        if not _is(made(values) if values else None, test):
+        if not _is(_MADE[name](values) if values else None, test):
             return False
     return True
 

@@ -88,7 +88,7 @@ def check(tree: Any, world: World, connection: duckdb.DuckDBPyConnection) -> Non
 def test_each_kind_of_condition_is_what_it_says(
     kind: str, connection: duckdb.DuckDBPyConnection
 ) -> None:
-    @settings(SETTINGS, max_examples=5)
+    @settings(SETTINGS, max_examples=40)
     @given(world=worlds(), trees=st.lists(LEAVES[kind], min_size=4, max_size=8))
     def compare(world: World, trees: list[Any]) -> None:
         world.load(connection)

@@ -12,7 +12,17 @@ from tests.audiences.world import EVENTS, PROPERTIES, TEXTS, TRAITS
 Tree = Any
 _NAMES = st.sampled_from(sorted(EVENTS) + sorted(EVENTS.values()))
 _LENGTHS = st.sampled_from(
-    "1 minute|30 minutes|1 hour|2 hours|1 day|2 days|1 week|30 days|60 days".split("|")
+    [
+        "1 minute",
+        "30 minutes",
+        "1 hour",
+        "2 hours",
+        "1 day",
+        "2 days",
+        "1 week",
+        "30 days",
+        "60 days",
+    ]
 )
 _NUMBERS = st.sampled_from((0, 1, 2, 2.5, 4))
 _TEXT = st.sampled_from(TEXTS)
@@ -90,7 +100,7 @@ _OF_EVENTS = _joined(
     ),
     2,
 )
-_WINDOWS = st.one_of(
+_WINDOWS: st.SearchStrategy[Tree] = st.one_of(
     st.just({}),
     _LENGTHS.map(lambda length: {"within": length}),
     st.sampled_from(
@@ -106,8 +116,9 @@ _WINDOWS = st.one_of(
         st.sampled_from(("day", "week", "month", "quarter", "year")),
     ),
 )
-_WHERE = st.just({}) | _OF_EVENTS.map(lambda tree: {"where": tree})
-_COUNTS = st.just({}) | NUMBER_TESTS.map(lambda test: {"count": test})
+_NOTHING: st.SearchStrategy[Tree] = st.just({})
+_WHERE = _NOTHING | _OF_EVENTS.map(lambda tree: {"where": tree})
+_COUNTS = _NOTHING | NUMBER_TESTS.map(lambda test: {"count": test})
 
 
 @st.composite
@@ -168,14 +179,7 @@ _DID_NOT = st.builds(
     _WHERE,
     _WINDOWS,
 )
-_ONE = (
-    _TRAIT
-    | _dids()
-    | _DID_NOT
-    | st.just({"in": "fans"})
-    | funnels()
-    | _related()
-)
+_ONE = _TRAIT | _dids() | _DID_NOT | st.just({"in": "fans"}) | funnels() | _related()
 _ACCOUNT = st.builds(
     lambda users, matching: {"account": {"users": users, "matching": matching}},
     st.sampled_from(("any", "all", "none")),

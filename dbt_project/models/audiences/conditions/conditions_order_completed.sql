@@ -1,4 +1,4 @@
--- Compiled from ../*.yml; b3b419594508
+-- Compiled from ../*.yml; 690b370fe61f
 with
 
 order_completed as (
@@ -9,8 +9,18 @@ order_completed as (
 
 select
     profile_id,
-    count(case when timestamp > {{ days_ago(30) }} then 1 end) as count_in_last_30_days,
-    count(case when timestamp > {{ days_ago(90) }} then 1 end) as count_in_last_90_days,
+    count(
+        case
+            when timestamp > {{ days_ago(30) }}
+                then 1
+        end
+    ) as count_in_last_30_days,
+    count(
+        case
+            when timestamp > {{ days_ago(90) }}
+                then 1
+        end
+    ) as count_in_last_90_days,
     sum(total) as sum_of_total
 from order_completed
 where

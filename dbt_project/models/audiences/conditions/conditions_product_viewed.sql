@@ -1,4 +1,4 @@
--- Compiled from ../*.yml; 23fa65c44449
+-- Compiled from ../*.yml; ee6e361f4491
 with
 
 product_viewed as (
@@ -9,7 +9,12 @@ product_viewed as (
 
 select
     profile_id,
-    count(case when timestamp > {{ days_ago(30) }} then 1 end) as count_in_last_30_days
+    count(
+        case
+            when timestamp > {{ days_ago(30) }}
+                then 1
+        end
+    ) as count_in_last_30_days
 from product_viewed
 where
     profile_id is not null
