@@ -1,20 +1,21 @@
 """Which conditions of audiences the personas have seen true, and which false.
 
 A condition counts where a persona says of the audience whether it is in it: what nobody
-has an opinion on was not tried.
+has an opinion on was not tried. So does being in the audience as a whole; of one whose
+SQL was written by hand there is nothing else to be seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from orchestration.audiences.leaves import Leaves
 from orchestration.personas.findings import Findings
 from orchestration.personas.judging import profiles_of
 from orchestration.personas.worlds import World
 
 MEMBERSHIP = "being in it"
-"""The one condition of an audience whose SQL was written by hand."""
 
 
 @dataclass
@@ -41,9 +42,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was seen of each audience's conditions."""
+    """What was seen of each audience's conditions: being in it first."""
 
-    conditions: dict[tuple[str, str], Condition]
+    conditions: Mapping[str, tuple[Condition, ...]]
 
     def see(self, worlds: Iterable[World], findings: Findings) -> None:
         """Note what a build has shown."""
@@ -55,19 +56,36 @@ class Coverage:
                         self._see(one.name, profiles[0], findings)
 
     @property
+    def all(self) -> tuple[Condition, ...]:
+        """Every condition, by audience."""
+        return tuple(one for listed in self.conditions.values() for one in listed)
+
+    @property
     def share(self) -> float:
         """Which part of all sides of all conditions was seen."""
-        sides = [condition.sides for condition in self.conditions.values()]
+        sides = [condition.sides for condition in self.all]
         return sum(sides) / (2 * len(sides)) if sides else 1.0
 
     def _see(self, audience: str, profile: str, findings: Findings) -> None:
-        key = (audience, MEMBERSHIP)
-        if key in self.conditions:
-            self.conditions[key].see(holds=profile in findings.members[audience])
+        truths = (
+            profile in findings.members[audience],
+            *findings.truths.get(audience, {}).get(profile, ()),
+        )
+        for condition, holds in zip(
+            self.conditions.get(audience, ()), truths, strict=False
+        ):
+            condition.see(holds=holds)
 
 
-def coverage_of(audiences: Iterable[str]) -> Coverage:
-    """Nothing seen yet of these audiences."""
+def coverage_of(audiences: Iterable[str], leaves: Mapping[str, Leaves]) -> Coverage:
+    """Nothing seen yet of these audiences; `leaves` are of those with a definition."""
+    words = {
+        name: (MEMBERSHIP, *(leaves[name].words if name in leaves else ()))
+        for name in sorted(audiences)
+    }
     return Coverage(
-        {(name, MEMBERSHIP): Condition(name, MEMBERSHIP) for name in sorted(audiences)}
+        {
+            name: tuple(Condition(name, said) for said in listed)
+            for name, listed in words.items()
+        }
     )

@@ -13,7 +13,7 @@ from orchestration.personas.names import Names
 from orchestration.personas.people import Checkpoint, Expected, Kind
 
 _EXPECTED = ("profiles", "profile", "traits", "accounts", "audiences")
-_KEYS = ("now", "after", "of", *_EXPECTED)
+_KEYS = ("description", "now", "after", "of", *_EXPECTED)
 
 
 def read_checkpoints(

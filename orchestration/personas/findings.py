@@ -9,7 +9,9 @@ from typing import Any
 
 import duckdb
 
+from orchestration.audiences.leaves import Leaves
 from orchestration.conditions.catalogue import PERSON, PROFILES, Catalogue
+from orchestration.personas.building import PersonaError
 from orchestration.personas.names import ACCOUNT
 from orchestration.personas.worlds import World
 
@@ -46,13 +48,14 @@ class Findings:
     """The tables of a build, as far as personas are looked for in them.
 
     `identified` and `violations` are by the mark of the world, `rows` by model and key,
-    `members` by audience.
+    `members` by audience; `truths` by audience and profile, of each of its conditions.
     """
 
     identified: Mapping[str, tuple[Identified, ...]]
     violations: Mapping[str, tuple[tuple[str, str], ...]]
     rows: Mapping[str, Mapping[str, Row]]
     members: Mapping[str, frozenset[str]]
+    truths: Mapping[str, Mapping[str, tuple[bool, ...]]]
 
     def profiles(self, world: World) -> list[str]:
         """The profiles that the identifiers of a world became."""
@@ -69,9 +72,16 @@ class Findings:
 
 
 def read_findings(
-    warehouse: Path, worlds: Iterable[World], catalogue: Catalogue, models: set[str]
+    warehouse: Path,
+    worlds: Iterable[World],
+    catalogue: Catalogue,
+    models: set[str],
+    leaves: Mapping[str, Leaves],
 ) -> Findings:
-    """What the build in this warehouse found of these worlds."""
+    """What the build of these models found of these worlds.
+
+    `leaves` are the conditions of the audiences that have a definition.
+    """
     marks = {world.mark.text: world.mark for world in worlds}
     identified: dict[str, list[Identified]] = {}
     violations: dict[str, list[tuple[str, str]]] = {}
@@ -102,11 +112,17 @@ def read_findings(
             name: _members(connection, f'"{catalogue.tables[name].schema}"."{name}"')
             for name in models & catalogue.audiences
         }
+        truths = {
+            name: _truths(connection, name, found.sql)
+            for name, found in leaves.items()
+            if name in members
+        }
     return Findings(
         identified={mark: tuple(found) for mark, found in identified.items()},
         violations={mark: tuple(found) for mark, found in violations.items()},
         rows=rows,
         members=members,
+        truths=truths,
     )
 
 
@@ -122,6 +138,20 @@ def _rows(
 def _members(connection: duckdb.DuckDBPyConnection, audience: str) -> frozenset[str]:
     sql = f"select profile_id from {audience}"  # noqa: S608 - names of models
     return frozenset(profile for (profile,) in _fetch(connection, sql))
+
+
+def _truths(
+    connection: duckdb.DuckDBPyConnection, audience: str, sql: str
+) -> dict[str, tuple[bool, ...]]:
+    try:
+        rows = _fetch(connection, sql)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        reason = str(error).splitlines()[0]
+        raise PersonaError(
+            f"the model of {audience} is not what its definition says: {reason}. "
+            f"Run ./kith audience compile {audience}."
+        ) from error
+    return {profile: tuple(found) for profile, *found in rows}
 
 
 def _fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from collector.files import make_directories
+from orchestration.audiences.definitions import Definition, read_definitions
+from orchestration.audiences.leaves import Leaves, leaves_of
 from orchestration.conditions.catalogue import PROFILES, Catalogue, read_catalogue
 from orchestration.personas.building import (
     ParsedProject,
@@ -17,6 +19,7 @@ from orchestration.personas.building import (
     build,
     parse_project,
 )
+from orchestration.personas.clocks import NOW
 from orchestration.personas.coverage import Condition, coverage_of
 from orchestration.personas.findings import Findings, read_findings
 from orchestration.personas.judging import Failure, judge
@@ -74,7 +77,11 @@ def try_personas(
     personas, problems = read_files(files, names_of(catalogue))
     worlds = make_worlds(personas)
     named = {one for one in _asked_for(worlds) if one in catalogue.audiences}
-    coverage = coverage_of(catalogue.audiences if of_everything else named)
+    definitions = read_definitions(project_dir, catalogue).found
+    coverage = coverage_of(
+        catalogue.audiences if of_everything else named,
+        _leaves(definitions, catalogue, NOW),
+    )
     failures: list[Failure] = []
     builds = 0
     if not problems:
@@ -86,7 +93,10 @@ def try_personas(
                 )
                 if problems:
                     break
-                findings = _built(project, Path(place), group, catalogue, moment)
+                leaves = _leaves(definitions, catalogue, moment)
+                findings = _built(
+                    project, Path(place), group, catalogue, leaves, moment
+                )
                 builds += 1
             coverage.see(group, findings)
             failures += [
@@ -99,7 +109,7 @@ def try_personas(
         seconds=time.monotonic() - started,
         problems=tuple(sorted(problems)),
         failures=tuple(sorted(failures, key=lambda one: (one.file, one.line))),
-        conditions=tuple(coverage.conditions.values()),
+        conditions=coverage.all,
         coverage=coverage.share,
     )
 
@@ -111,6 +121,16 @@ def persona_problems(manifest: Path, folder: Path) -> list[str]:
     names = names_of(read_catalogue(manifest))
     _, problems = read_files(find_files([folder]), names)
     return [f"{one.file.name}:{one.line}: {one.message}" for one in problems]
+
+
+def _leaves(
+    definitions: Mapping[str, Definition], catalogue: Catalogue, now: datetime
+) -> dict[str, Leaves]:
+    """The conditions of audiences, and how to see at this moment who meets them."""
+    return {
+        name: leaves_of(definition, catalogue=catalogue, now=now)
+        for name, definition in definitions.items()
+    }
 
 
 def _by_moment(worlds: Iterable[World]) -> dict[datetime, list[World]]:
@@ -125,11 +145,12 @@ def _built(
     place: Path,
     worlds: list[World],
     catalogue: Catalogue,
+    leaves: Mapping[str, Leaves],
     moment: datetime,
 ) -> Findings:
     asked = set(_asked_for(worlds))
     build(project, place, models={*asked, PROFILES}, moment=moment)
-    return read_findings(place / "warehouse.duckdb", worlds, catalogue, asked)
+    return read_findings(place / "warehouse.duckdb", worlds, catalogue, asked, leaves)
 
 
 def _asked_for(worlds: Iterable[World]) -> Iterator[str]:
