@@ -107,7 +107,7 @@ def _counted(trait: Golden, calls: list[tuple[str, exp.Select]]) -> Part:
     """The value told most often; of several such the one told last."""
     value, values = column(trait.name), f"{_CALLS}_by_{trait.name}"
     times = exp.Count(this=when(_is_asked(trait), value.copy()))
-    last = exp.Max(this=column("place"))
+    last = exp.Max(this=when(_is_asked(trait), column("place")))
     by_value = (
         exp.select("profile_id", trait.name)
         .select(exp.alias_(times, "call_count"), exp.alias_(last, "place"))
