@@ -48,7 +48,7 @@ class Catalogue:
 
     events: Mapping[str, Table]
     traits: Mapping[str, Table]
-    """`profiles` first, then the models of people's traits; not those of accounts."""
+    """`profiles` first, then the models of traits."""
     audiences: frozenset[str]
     tables: Mapping[str, Table]
     """Every model."""
@@ -94,9 +94,7 @@ def read_catalogue(manifest: Path) -> Catalogue:
     }
     tables = {name: _table(node) for name, node in models.items()}
     traits = {
-        name: tables[name]
-        for name in models
-        if models[name]["fqn"][1] == "traits" and PERSON in tables[name].columns
+        name: tables[name] for name in models if models[name]["fqn"][1] == "traits"
     }
     people = {PROFILES: tables[PROFILES]} if PROFILES in tables else {}
     return Catalogue(
