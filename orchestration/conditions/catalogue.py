@@ -71,7 +71,7 @@ class Catalogue:
         if not isinstance(name, str):
             return None
         model, _, column = name.rpartition(".")
-        for table in self.traits.values():
+        for table in self._of_people:
             if column in table.columns and model in ("", table.model):
                 return table, table.columns[column]
         return None
@@ -79,9 +79,12 @@ class Catalogue:
     @property
     def trait_names(self) -> list[str]:
         """What `trait` takes."""
-        return sorted(
-            {name for table in self.traits.values() for name in table.columns}
-        )
+        return sorted({name for table in self._of_people for name in table.columns})
+
+    @property
+    def _of_people(self) -> list[Table]:
+        """Traits of accounts are nobody's."""
+        return [table for table in self.traits.values() if PERSON in table.columns]
 
 
 def read_catalogue(manifest: Path) -> Catalogue:
