@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.cli.audience_freeze import freeze
 from orchestration.cli.output import err, out, print_json
 from orchestration.cli.problems import Problem
 
@@ -21,7 +22,10 @@ group = typer.Typer(no_args_is_help=True)
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.add_typer(group, name="audience", help="Audiences: compile, preview, list.")
+    group.command("freeze")(freeze)
+    app.add_typer(
+        group, name="audience", help="Audiences: compile, preview, list, freeze."
+    )
 
 
 @group.command("compile")

@@ -20,6 +20,7 @@
         'select input, cast(as_of as ' ~ dbt.type_string() ~ ') as as_of, warn_after, '
         ~ 'hold_after, state from ' ~ rows ~ " where state <> 'fresh' order by input"
     ) -%}
+    {%- do drop_work_tables() -%}
     {%- set held = [] -%}
     {%- for row in late.rows -%}
         {%- set is_held = row['state'] == 'held' -%}

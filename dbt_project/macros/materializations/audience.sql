@@ -31,7 +31,6 @@
     {%- endcall %}
 
     {% set target_relation = replace_table(audience_members(changes)) %}
-    {% do drop_work_tables() %}
 
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}

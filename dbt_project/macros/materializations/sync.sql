@@ -48,7 +48,9 @@
         {{ changed_counts(fates, counts) }}
     {%- endcall %}
     {% do adapter.commit() %}
-    {% do drop_work_tables() %}
+    {% if rules %}
+        {% do drop_work_tables() %}
+    {% endif %}
 
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}
