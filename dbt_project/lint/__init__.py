@@ -27,7 +27,8 @@ masked = planned_name = texts_of_lists = violation_order = with_new_names = _exp
 allowed_value = build_started_microseconds = _expression
 clusters_version = delete_rows_of_other_clusters = _expression
 delete_rows_of_other_rules = identifier_id = _expression
-bigint_hash = json_text = json_type_of = limit_batch_id = limit_key = _expression
+bigint_hash = json_member_type = json_text = json_type_of = _expression
+limit_batch_id = limit_key = _expression
 lowered = trimmed = place_in_million = key_of_sync = _expression
 limit_of_identifier = most_recent = next_batch_id = _expression
 normalized_by_type = _expression

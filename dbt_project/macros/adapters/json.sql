@@ -110,6 +110,34 @@
 {%- endmacro -%}
 
 
+{#- The type of a member that a column names, as json_type_of, but for what is neither
+    null nor absent any word will do. -#}
+{%- macro json_member_type(document, key) -%}
+    {{ adapter.dispatch('json_member_type')(document, key) }}
+{%- endmacro -%}
+
+{#- A JSON pointer, because it has a form for every key. -#}
+{%- macro duckdb__json_member_type(document, key) -%}
+    lower(json_type(
+        {{ document }},
+        '/' || replace(replace({{ key }}, '~', '~0'), '/', '~1')
+    ))
+{%- endmacro -%}
+
+{%- macro spark__json_member_type(document, key) -%}
+    get(
+        transform(
+            array(from_json({{ document }}, 'map<string, string>')),
+            members -> case
+                when members[{{ key }}] is not null then 'value'
+                when map_contains_key(members, {{ key }}) then 'null'
+            end
+        ),
+        0
+    )
+{%- endmacro -%}
+
+
 {#-
     One row per key of a JSON object: `key`, `value` (text) and `type` (as json_type_of).
     Of an array, one row per element; its key is its index.

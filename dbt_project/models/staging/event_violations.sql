@@ -11,7 +11,7 @@
 
 with
 
-stored_events as (
+stored_events as {{ computed_anew() }} (
 
     select * from {{ ref('renamed_events') }}
     where {{ is_not_looked_at() }}
@@ -24,7 +24,8 @@ plan as (
 
 ),
 
-events as (
+-- A large part of the warehouse, read three times; to keep it would cost more.
+events as {{ computed_anew() }} (
 
     select
         stored_events.source_id,
@@ -74,13 +75,12 @@ common_values as (
 
 ),
 
-found_0 as (
+objects_0 as {{ computed_anew() }} (
 
     select
         source_id,
         message_id,
         event_rule_id as rule_id,
-        '' as elements,
         payload as value,
         'object' as type
     from events
@@ -88,9 +88,8 @@ found_0 as (
 
 ),
 
--- What is in the values of one level is the next level, as deep as the plan goes;
--- `elements` says which elements of arrays a value is in. Null counts as absent, and
--- where elements are required none may be.
+-- What is in the values of one level is the next level, as deep as the plan goes. Null
+-- counts as absent, and where elements are required none may be.
 {% for level in range(1, depth + 1) %}
     found_{{ level }} as (
 
@@ -99,16 +98,10 @@ found_0 as (
             outer_values.message_id,
             outer_values.rule_id as parent_id,
             plan.rule_id,
-            plan.is_required,
             found.key,
-            case
-                when outer_values.type = 'array'
-                    then concat(outer_values.elements, '/', found.key)
-                else outer_values.elements
-            end as elements,
             found.value,
             found.type
-        from found_{{ level - 1 }} as outer_values
+        from objects_{{ level - 1 }} as outer_values
         inner join plan as outer_rules
             on
                 outer_values.rule_id = outer_rules.rule_id
@@ -132,9 +125,7 @@ found_0 as (
                 message_id,
                 parent_id,
                 rule_id,
-                is_required,
                 key,
-                '' as elements,
                 value,
                 type
             from common_values
@@ -143,65 +134,70 @@ found_0 as (
 
     ),
 
+    -- The first rule that a value breaks; the later ones mean nothing without it.
+    checked_{{ level }} as (
+
+        select
+            found.source_id,
+            found.message_id,
+            found.parent_id,
+            found.rule_id,
+            found.key,
+            found.value,
+            found.type,
+            coalesce(
+                (found.type = 'object' and plan.has_members)
+                or (found.type = 'array' and plan.has_elements),
+                false
+            ) as is_planned_inside,
+            case
+                when plan.rule_id is null then 'unplanned_property'
+                when found.type = 'null' and plan.forbids_null then 'required_missing'
+                when found.type = 'null' then null
+                when not {{ has_planned_type(rules, 'value', 'found.type') }}
+                    then 'type_mismatch'
+                when
+                    plan.enum is not null
+                    and not {{ list_contains('plan.enum', 'found.value') }}
+                    then 'enum'
+                when not {{ has_planned_pattern(rules, 'value') }} then 'pattern'
+                when not {{ has_planned_format(rules, 'value') }} then 'format'
+                when
+                    plan.minimum is not null
+                    and {{ try_cast('found.value', 'double') }} < plan.minimum
+                    then 'range'
+                when
+                    plan.maximum is not null
+                    and {{ try_cast('found.value', 'double') }} > plan.maximum
+                    then 'range'
+            end as violation
+        from found_{{ level }} as found
+        left join plan on found.rule_id = plan.rule_id
+
+    ),
+
+    -- Nearly all values are as planned, and nobody asks for those again.
+    objects_{{ level }} as (
+
+        select * from checked_{{ level }}
+        where violation is not null or is_planned_inside
+
+    ),
+
 {% endfor %}
-found_values as (
-
-    {% for level in range(1, depth + 1) %}
-        select * from found_{{ level }}
-        {% if not loop.last %}
-            union all
-        {% endif %}
-    {% endfor %}
-
-),
-
--- The first rule that a value breaks; the later ones mean nothing without it.
 broken_rules as (
 
-    select
-        found_values.source_id,
-        found_values.message_id,
-        found_values.parent_id,
-        found_values.rule_id,
-        found_values.key,
-        found_values.value,
-        case
-            when plan.rule_id is null then 'unplanned_property'
-            when found_values.type = 'null' and plan.forbids_null
-                then 'required_missing'
-            when found_values.type = 'null' then null
-            when not {{ has_planned_type(rules, 'value', 'found_values.type') }}
-                then 'type_mismatch'
-            when
-                plan.enum is not null
-                and not {{ list_contains('plan.enum', 'found_values.value') }}
-                then 'enum'
-            when not {{ has_planned_pattern(rules, 'value') }} then 'pattern'
-            when not {{ has_planned_format(rules, 'value') }} then 'format'
-            when
-                plan.minimum is not null
-                and {{ try_cast('found_values.value', 'double') }} < plan.minimum
-                then 'range'
-            when
-                plan.maximum is not null
-                and {{ try_cast('found_values.value', 'double') }} > plan.maximum
-                then 'range'
-        end as violation
-    from found_values
-    left join plan on found_values.rule_id = plan.rule_id
-
-),
-
-found_objects as (
-
-    {% for level in range(depth) %}
+    {% for level in range(1, depth + 1) %}
         select
             source_id,
             message_id,
+            parent_id,
             rule_id,
-            elements
-        from found_{{ level }}
-        where type = 'object'
+            key,
+            value,
+            violation
+        from objects_{{ level }}
+        where violation is not null
         {% if not loop.last %}
             union all
         {% endif %}
@@ -210,36 +206,35 @@ found_objects as (
 ),
 
 -- What an object must hold, where there is the object.
-missing_values as (
+required_values as (
 
-    select
-        found_objects.source_id,
-        found_objects.message_id,
-        required.parent_id,
-        required.rule_id,
-        required.key
-    from found_objects
-    inner join plan as required
-        on found_objects.rule_id = required.parent_id and required.is_required
-    left join found_values
-        on
-            found_objects.source_id = found_values.source_id
-            and found_objects.message_id = found_values.message_id
-            and found_objects.elements = found_values.elements
-            and required.rule_id = found_values.rule_id
-            and found_values.is_required
-    where found_values.rule_id is null
+    {% for level in range(depth) %}
+        select
+            found_objects.source_id,
+            found_objects.message_id,
+            required.parent_id,
+            required.rule_id,
+            required.key,
+            required.is_nullable or required.forbids_null as takes_null,
+            {{ json_member_type('found_objects.value', 'required.key') }} as type
+        from objects_{{ level }} as found_objects
+        inner join plan as required
+            on found_objects.rule_id = required.parent_id and required.is_required
+        where found_objects.type = 'object'
 
-    union all
+        union all
 
+    {% endfor %}
     select
         source_id,
         message_id,
         parent_id,
         rule_id,
-        key
+        key,
+        is_nullable as takes_null,
+        type
     from common_values
-    where is_required and (type is null or (type = 'null' and not is_nullable))
+    where is_required
 
 ),
 
@@ -254,7 +249,6 @@ departures as (
         violation,
         value
     from broken_rules
-    where violation is not null
 
     union all
 
@@ -266,7 +260,8 @@ departures as (
         key,
         'required_missing' as violation,
         cast(null as {{ dbt.type_string() }}) as value
-    from missing_values
+    from required_values
+    where type is null or (type = 'null' and not takes_null)
 
 ),
 
