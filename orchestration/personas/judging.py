@@ -45,7 +45,7 @@ def judge(world: World, findings: Findings) -> Iterator[Failure]:
                 persona=world.persona.name,
                 checkpoint=checkpoint.name,
                 what=what,
-                expected=_said(expected),
+                expected=_said(expected, found, world),
                 found=found,
             )
 
@@ -156,10 +156,15 @@ def _seen(value: Any, world: World) -> Any:
     return replaced(value, world.mark.taken_off)
 
 
-def _said(expected: Expected) -> Any:
+def _said(expected: Expected, found: Any, world: World) -> Any:
+    """What is expected, as people say it; of a time also which one it is."""
     match expected.kind:
         case "member":
             return "in it"
         case "non-member":
             return "not in it"
+    if isinstance(found, datetime):
+        at = read_moment(expected.value, now=world.persona.now)
+        if at is not None and str(at) != expected.value:
+            return f"{expected.value} ({at})"
     return expected.value

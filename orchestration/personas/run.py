@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +30,10 @@ from orchestration.personas.names import names_of
 from orchestration.personas.people import Problem
 from orchestration.personas.reading import DEFAULTS, read_files
 from orchestration.personas.worlds import World, make_worlds, write_facts
+
+_BUILD = "build-"
+_SECONDS_LEFT_ALONE = 3_600
+"""How old a directory is that nobody can be working in: one that was killed left it."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ def find_files(places: Iterable[Path]) -> list[Path]:
             files.append(place)
         else:
             raise PersonaError(f"{place} is neither a file nor a folder")
+    if not files:
+        raise PersonaError("there is no persona file in what is named")
     return list(dict.fromkeys(files))
 
 
@@ -85,18 +93,15 @@ def try_personas(
     failures: list[Failure] = []
     builds = 0
     if not problems:
-        make_directories(data_dir / "personas")
         for moment, group in _by_moment(worlds).items():
-            with tempfile.TemporaryDirectory(dir=data_dir / "personas") as place:
+            with _workplace(data_dir / "personas") as place:
                 problems = write_facts(
-                    Path(place), group, key_places(project_dir), moment=moment
+                    place, group, key_places(project_dir), moment=moment
                 )
                 if problems:
                     break
                 leaves = _leaves(definitions, catalogue, moment)
-                findings = _built(
-                    project, Path(place), group, catalogue, leaves, moment
-                )
+                findings = _built(project, place, group, catalogue, leaves, moment)
                 builds += 1
             coverage.see(group, findings)
             failures += [
@@ -116,11 +121,27 @@ def try_personas(
 
 def persona_problems(manifest: Path, folder: Path) -> list[str]:
     """Everything wrong in the persona files of a folder, if there is one."""
-    if not folder.is_dir():
-        return []
     names = names_of(read_catalogue(manifest))
-    _, problems = read_files(find_files([folder]), names)
-    return [f"{one.file.name}:{one.line}: {one.message}" for one in problems]
+    _, problems = read_files(sorted(folder.rglob("*.yml")), names)
+    return [
+        f"{one.file.relative_to(folder.parent.parent)}:{one.line}: {one.message}"
+        for one in problems
+    ]
+
+
+@contextlib.contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """An empty directory that is gone afterwards; one that was left behind goes too."""
+    make_directories(folder)
+    for left in folder.glob(f"{_BUILD}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - _SECONDS_LEFT_ALONE:
+                shutil.rmtree(left, ignore_errors=True)
+    place = Path(tempfile.mkdtemp(prefix=_BUILD, dir=folder))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _leaves(

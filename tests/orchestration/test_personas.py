@@ -100,6 +100,22 @@ def test_the_demo_has_fifty_personas_without_a_mistake(manifest: Path) -> None:
     assert len(names) >= 50
 
 
+def test_check_tells_mistakes_by_the_path_in_the_repository(
+    manifest: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tests" / "personas"
+    assert persona_problems(manifest, folder) == []
+    folder.mkdir(parents=True)
+    write(folder, "noww: 1", "defaults.yml")
+    write(folder, SMALLEST.replace("profiles: 1", "audiences: {in: [vip]}"))
+    assert persona_problems(manifest, folder) == [
+        "tests/personas/defaults.yml:1: noww: unknown key; did you mean 'now'?",
+        "tests/personas/some.yml:5: personas.expect.audiences.in: 'vip': "
+        "there are: buying_teams, cart_abandoners, newsletter_subscribers, "
+        "quick_deciders, repeat_buyers, vip_customers, window_shoppers",
+    ]
+
+
 def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     _, problems = read(
         tmp_path,
@@ -371,6 +387,7 @@ FAILING = """
             accounts:
               acorn: {account_plan: free, profile_count: 1}
               birch: {account_plan: free}
+            profile: {last_ordered_at: 2 days ago}
       - name: strangers
         events:
           - at: 1 day ago
@@ -407,6 +424,7 @@ def test_what_is_not_as_expected_is_told_with_its_line(report: Report) -> None:
         return failure.line, *names, failure.expected, failure.found
 
     plan = "'Signed In': typo breaks the tracking plan: unplanned_property"
+    said, at = f"2 days ago ({NOW - timedelta(days=2)})", NOW - timedelta(days=3)
     assert report.problems == ()
     assert [told(failure) for failure in report.failures] == [
         (13, "ada", "now", "profiles", 2, 1),
@@ -415,9 +433,10 @@ def test_what_is_not_as_expected_is_told_with_its_line(report: Report) -> None:
         (23, "ada", "after 88 days", "vip_customers", "in it", "not in it"),
         (25, "ada", "after 88 days", "acorn: account_plan", "free", "team"),
         (26, "ada", "after 88 days", "birch: account_plan", "free", "no account"),
-        (29, "strangers", "now", "events", "as planned, or `breaks_plan: true`", plan),
-        (36, "strangers", "now", "device_count", 1, "2 profiles; say with `of` whose"),
-        (37, "strangers", "anonymous_id:tablet", "device_count", 1, "no profile"),
+        (27, "ada", "after 88 days", "last_ordered_at", said, at),
+        (30, "strangers", "now", "events", "as planned, or `breaks_plan: true`", plan),
+        (37, "strangers", "now", "device_count", 1, "2 profiles; say with `of` whose"),
+        (38, "strangers", "anonymous_id:tablet", "device_count", 1, "no profile"),
     ]
 
 
@@ -455,7 +474,7 @@ def test_nothing_of_a_trial_is_left_in_the_data_directory(
 ) -> None:
     data_dir = manifest.parent.parent.parent
     assert report.builds
-    assert list((data_dir / "personas").iterdir()) == []
+    assert list((data_dir / "personas").glob("build-*")) == []
     assert not (data_dir / "raw").exists()
 
 
@@ -501,6 +520,10 @@ def test_the_command_tells_mistakes_and_fails(manifest: Path, tmp_path: Path) ->
     missing = kith.run("test", "personas", str(tmp_path / "none.yml"))
     assert missing.returncode == 2
     assert "is neither a file nor a folder" in missing.stderr
+    (tmp_path / "empty").mkdir()
+    none = kith.run("test", "personas", str(tmp_path / "empty"))
+    assert none.returncode == 2
+    assert "there is no persona file" in none.stderr
 
 
 def test_the_command_fails_when_too_little_is_covered(
