@@ -74,7 +74,7 @@ class AccountUsers:
 
 @dataclass(frozen=True)
 class AccountIs:
-    """People in an account that meets a condition on its own columns."""
+    """People in an account that meets a condition on its own columns and traits."""
 
     name: str
     where: Condition
@@ -90,8 +90,9 @@ class AccountIs:
     def define(self, sources: Sources) -> None:
         sources.use(ACCOUNT_PROFILES)
         accounts = f"{self.name}_accounts"
-        found, where = rows_where(ACCOUNTS, self.where, sources)
-        sources.add(accounts, found.select(column(ACCOUNT)).where(where))
+        found, where = rows_where(ACCOUNTS, self.where, sources, key=ACCOUNT)
+        table = ACCOUNTS if found.args.get("joins") else None
+        sources.add(accounts, found.select(column(ACCOUNT, table)).where(where))
         sources.add(self.name, _people_of(accounts))
 
 

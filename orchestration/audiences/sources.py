@@ -82,24 +82,27 @@ def define(end: Condition, sources: Sources) -> None:
         end.define(sources)  # type: ignore[attr-defined]  # all others are leaves
 
 
-def joined(query: exp.Select, tables: list[str], person: exp.Column) -> exp.Select:
-    """The query with tables of at most one row per profile, for the rows' profile."""
+def joined(
+    query: exp.Select, tables: list[str], owner: exp.Column, *, key: str = PERSON
+) -> exp.Select:
+    """The query with tables of at most one row per profile (or other `key`), for the
+    one that each row is about."""
     for table in tables:
-        if table != person.table:
+        if table != owner.table:
             query = query.join(
                 exp.table_(table),
-                on=person.copy().eq(column(PERSON, table)),
+                on=owner.copy().eq(column(key, table)),
                 join_type="left",
             )
     return query
 
 
 def rows_where(
-    model: str, condition: Condition | None, sources: Sources
+    model: str, condition: Condition | None, sources: Sources, *, key: str = PERSON
 ) -> tuple[exp.Select, exp.Expr | None]:
     """Rows of a model that belong to people, and which of them meet a condition.
 
-    Columns go by their bare names, unless traits of the person are joined.
+    Columns go by their bare names, unless traits are joined, which is done by `key`.
     """
     sources.use(model)
     query = exp.select().from_(exp.table_(model))
@@ -107,7 +110,7 @@ def rows_where(
         [table for table in tables_of(condition) if table != model] if condition else []
     )
     sources.use(*others)
-    query = joined(query, others, column(PERSON, model))
+    query = joined(query, others, column(key, model), key=key)
     if condition is None:
         return query, None
     return query, condition.holds(

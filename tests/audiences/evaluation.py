@@ -249,7 +249,9 @@ def _is_in_order(way: tuple[Row, ...], steps: list[Row], names: list[str]) -> bo
 def _account(inside: Row, account: str, world: World) -> bool:
     if "where" in inside:
         [row] = world.rows("accounts", account_id=account)
-        return _where(inside["where"], row, {})
+        orders = world.rows("traits_of_accounts", account_id=account)
+        traits = {"orders": orders[0]["orders"] if orders else None}
+        return _where(inside["where"], row, traits)
     people = {
         row["profile_id"] for row in world.rows("account_profiles", account_id=account)
     }

@@ -46,6 +46,8 @@ MISTAKES = [
     ("{did_not: buy, count: {at_least: 2}}", "unknown key"),
     ("{did: buy, did_not: buy}", "is one condition, not did and did_not"),
     ("{trait: scores, at_least: 2}", "unknown trait 'scores'; did you mean 'score'?"),
+    ("{trait: orders, at_least: 2}", "unknown trait 'orders'"),
+    ("{account: {where: [{trait: score, at_least: 2}]}}", "unknown trait 'score'"),
     ("{trait: score, at_least: {trait: country}}", "but 'country' is varchar"),
     ("{trait: score, at_least: 1, at_most: 2}", "takes one operator"),
     ("{in: fan}", "unknown audience 'fan'; did you mean 'fans'?"),

@@ -180,13 +180,16 @@ _DID_NOT = st.builds(
     _WINDOWS,
 )
 _ONE = _TRAIT | _dids() | _DID_NOT | st.just({"in": "fans"}) | funnels() | _related()
+_OF_ACCOUNTS = (
+    _asked("column", {"plan": "varchar", "seats": "bigint"})
+    | _asked("trait", {"orders": "bigint"})
+    | st.just({"column": "seats", "at_most": {"trait": "orders"}})
+)
 _ACCOUNT = st.builds(
     lambda users, matching: {"account": {"users": users, "matching": matching}},
     st.sampled_from(("any", "all", "none")),
     _joined(_ONE, 3),
-) | _joined(_asked("column", {"plan": "varchar", "seats": "bigint"}), 2).map(
-    lambda tree: {"account": {"where": tree}}
-)
+) | _joined(_OF_ACCOUNTS, 2).map(lambda tree: {"account": {"where": tree}})
 
 LEAVES = {
     "did": _dids(),

@@ -59,6 +59,7 @@ TRAITS = {
     "seen_at": "timestamptz",
     "labels": "varchar[]",
 }
+TRAIT_TABLES = ("profiles", "traits_level", "traits_of_accounts")
 _OF_PERSON = {"profile_id": "varchar"}
 TABLES = {
     **{
@@ -67,6 +68,7 @@ TABLES = {
     },
     "profiles.profiles": {**_OF_PERSON, **TRAITS},
     "traits.traits_level": {**_OF_PERSON, "level": "bigint"},
+    "traits.traits_of_accounts": {"account_id": "varchar", "orders": "bigint"},
     "audiences.fans": {**_OF_PERSON, "entered_at": "timestamptz"},
     "entities.accounts": {
         "account_id": "varchar",
@@ -87,7 +89,7 @@ def catalogue() -> Catalogue:
         tables[model] = Table(model, schema, named, EVENTS.get(model, ""))
     return Catalogue(
         events={name: tables[name] for name in EVENTS},
-        traits={name: tables[name] for name in ("profiles", "traits_level")},
+        traits={name: tables[name] for name in TRAIT_TABLES},
         audiences=frozenset({"fans"}),
         tables=tables,
         relations=(
@@ -177,6 +179,10 @@ def worlds(draw: st.DrawFn) -> World:
         for account in ("acme", "bolt")
     ]
     pair = st.tuples(st.sampled_from(("acme", "bolt")), st.sampled_from(PEOPLE))
+    tables["traits_of_accounts"] = [
+        {"account_id": account, "orders": draw(st.integers(0, 3))}
+        for account in sorted(draw(st.sets(st.sampled_from(("acme", "bolt")))))
+    ]
     tables["account_profiles"] = [
         {"account_id": account, "profile_id": person}
         for account, person in draw(st.lists(pair, max_size=5))
