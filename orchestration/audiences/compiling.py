@@ -19,7 +19,12 @@ from orchestration.audiences.events import PREFIX, Measure, by_event, conditions
 from orchestration.audiences.queries import audience_query, measures_of
 from orchestration.conditions.catalogue import PERSON, PROFILES, Catalogue, Table
 from orchestration.conditions.comparisons import Column
-from orchestration.conditions.docs_blocks import FILE, read_blocks, write_blocks
+from orchestration.conditions.docs_blocks import (
+    FILE,
+    asked_for,
+    read_blocks,
+    write_blocks,
+)
 from orchestration.conditions.layout import model_text
 from orchestration.conditions.model_files import sealed, stale, state, write
 
@@ -67,7 +72,7 @@ def compile_audiences(
     removed = list(unused_conditions(definitions.found, project_dir))
     for file in removed:
         (project_dir / file).unlink()
-    blocks = docs_blocks(definitions.found)
+    blocks = _blocks(definitions.found, project_dir / FOLDER)
     if write_blocks(project_dir / FOLDER, blocks, are_all=True):
         written.append(f"{FOLDER}/{FILE}")
     others = {file: text for file, text in audiences.items() if file not in asked}
@@ -110,7 +115,7 @@ def file_problems(definitions: Definitions, project_dir: Path) -> list[str]:
             f"run {COMMAND}"
         )
     folder = project_dir / FOLDER
-    if not problems and read_blocks(folder) != docs_blocks(definitions.found):
+    if not problems and read_blocks(folder) != _blocks(definitions.found, folder):
         problems.append(
             f"{project_dir.name}/{FOLDER}/{FILE}: is not what the definitions say; "
             f"run {COMMAND}"
@@ -131,7 +136,7 @@ def orphans(definitions: Definitions, project_dir: Path) -> list[str]:
             continue
         text = path.read_text(encoding="utf-8")
         for model, name in sorted(set(re.findall(rf"\b({PREFIX}\w+)\.(\w+)", text))):
-            if name not in columns.get(model, ()):
+            if name not in columns.get(model, {PERSON}):
                 told.append(
                     f"{project_dir.name}/{file}: reads {model}.{name}, which no "
                     "definition asks for any more; compute it here, or give back a "
@@ -183,6 +188,18 @@ def docs_blocks(found: Mapping[str, Definition]) -> dict[str, str]:
     return {
         f"definition__{name}": _JINJA.sub("{ ", definition.words)
         for name, definition in found.items()
+    }
+
+
+def _blocks(found: Mapping[str, Definition], folder: Path) -> dict[str, str]:
+    """The docs blocks there have to be: also those that a yml asks for although its
+    definition is gone, because dbt would not read the project without them."""
+    defined = docs_blocks(found)
+    asked = asked_for(folder)
+    return defined | {
+        name: words
+        for name, words in read_blocks(folder).items()
+        if name in asked and name not in defined
     }
 
 

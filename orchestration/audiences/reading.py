@@ -345,7 +345,7 @@ class _Reader:
     def _name(self, wanted: str) -> str:
         """A name for a CTE that nothing else in the query has."""
         number, name = 1, wanted
-        while name in self.names or name in self.catalogue.tables:
+        while name in self.names | self.audiences | set(self.catalogue.tables):
             number += 1
             name = f"{wanted}_{number}"
         self.names.add(name)

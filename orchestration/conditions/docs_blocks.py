@@ -19,15 +19,19 @@ _ASKED = re.compile(r"\bdoc\(\s*['\"](definition__\w+)['\"]\s*\)")
 
 def add_missing(folder: Path) -> None:
     """Add the blocks that a yml of the folder asks for and that are not there."""
-    asked = {
+    found = read_blocks(folder)
+    missing = asked_for(folder) - set(found)
+    if missing:
+        _write(folder, found | dict.fromkeys(missing, _NOT_YET))
+
+
+def asked_for(folder: Path) -> set[str]:
+    """The blocks that ymls of the folder ask for; dbt reads nothing without them."""
+    return {
         name
         for file in sorted(folder.rglob("*.yml"))
         for name in _ASKED.findall(file.read_text(encoding="utf-8"))
     }
-    found = read_blocks(folder)
-    missing = asked - set(found)
-    if missing:
-        _write(folder, found | dict.fromkeys(missing, _NOT_YET))
 
 
 def write_blocks(folder: Path, blocks: Mapping[str, str], *, are_all: bool) -> bool:

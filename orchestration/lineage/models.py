@@ -32,7 +32,7 @@ AUDIENCE_HISTORY = frozenset(
     {
         *(AUDIENCE_LOG, "audience_memberships", "audience_sizes"),
         *("audience_coverage", "audience_overlaps", "audience_priorities"),
-        "audience_splits",
+        *("audience_splits", "audience_costs"),
     }
 )
 

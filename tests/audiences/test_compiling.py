@@ -148,6 +148,19 @@ def test_a_file_that_was_edited_is_kept(project: Path) -> None:
     assert "profiles.score > 3" not in file.read_text()
 
 
+def test_words_that_a_yml_still_asks_for_stay(project: Path) -> None:
+    """dbt reads no project in which a docs block is missing."""
+    define(project, "buyers", {"trait": "score", "at_least": 2})
+    compiled(project)
+    yml = project / FOLDER / "buyers.yml"
+    yml.write_text(
+        "models: [{name: buyers, description: '{{ doc(\"definition__buyers\") }}'}]"
+    )
+    compiled(project)
+    assert list(read_blocks(project / FOLDER)) == ["definition__buyers"]
+    assert problems(project) == []
+
+
 def test_sql_that_reads_a_column_without_a_definition_is_told(project: Path) -> None:
     define(project, "buyers", {"did": "buy"})
     compiled(project)

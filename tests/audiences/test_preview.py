@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from collector.plan import read_plan
 from orchestration.audiences.compiling import compile_audiences
@@ -20,6 +21,8 @@ from orchestration.audiences.definitions import (
     read_file,
 )
 from orchestration.audiences.preview import MASKED, Preview, preview
+from orchestration.cli import app
+from orchestration.cli.problems import Problem
 from orchestration.conditions.catalogue import Catalogue, read_catalogue
 from orchestration.lineage.models import Lineage, Reader
 from profiles.published import publish
@@ -180,6 +183,28 @@ def test_lineage_leads_from_a_property_to_the_audiences_that_ask_for_it(
     assert asked == {"buying_teams"}
     assert audiences(("coupon",)) & set(DEFINED) == set()
     assert set(DEFINED) <= audiences(None)
+
+
+def test_the_commands_tell_the_same_as_json(
+    built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.project.DBT_PROJECT", built.project_dir)
+    listed = CliRunner().invoke(app, ["audience", "list", "--json"])
+    audiences = {one["audience"]: one for one in json.loads(listed.stdout)["audiences"]}
+    assert {name: audiences[name]["members"] for name in DEFINED} == sizes(built)
+    assert audiences["buying_teams"]["owner"] == "marketing"
+    file = str(file_of(built, "repeat_buyers"))
+    shown = json.loads(
+        CliRunner().invoke(app, ["audience", "preview", file, "--json"]).stdout
+    )
+    assert (shown["size"], shown["entries"], shown["exits"]) == (1, 0, 0)
+    told = CliRunner().invoke(app, ["audience", "preview", file]).stdout
+    assert "1 of 4 profiles\n1 members now; 0 would enter, 0 exit" in told
+    done = CliRunner().invoke(app, ["audience", "compile", "nobody"])
+    assert isinstance(done.exception, Problem)
+    assert "no definition of nobody" in str(done.exception)
+    done = CliRunner().invoke(app, ["audience", "compile"])
+    assert done.stdout == "everything is as the definitions say\n"
 
 
 def test_a_build_does_what_the_preview_of_a_changed_definition_says(

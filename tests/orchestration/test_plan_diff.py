@@ -155,10 +155,12 @@ def test_a_used_property_that_is_removed_fails_and_names_who_reads_it(
     lately = ["spent_last_90_days", "largest_order"]
     assert [list(one.values()) for one in change["readers"]] == [
         ["model", "accounts", ["spent"], False],
+        ["model", "conditions_order_completed", ["sum_of_total"], False],
         ["trait", "traits_of_accounts", ["spent"], False],
         ["trait", "traits_orders", value, False],
         ["trait", "traits_shopping", lately, False],
         ["profile", "profiles", [*value, *lately], False],
+        ["audience", "buying_teams", [], True],
         ["audience", "vip_customers", [], True],
         ["sync", "crm__vip_customers", ["lifetime_value"], True],
     ]
@@ -230,10 +232,12 @@ def test_what_a_change_takes_from_its_readers(
         ],
         "Order Refunded": [
             ("model", "accounts", ("spent",)),
+            ("model", "conditions_order_completed", ("sum_of_total",)),
             ("trait", "traits_of_accounts", ("spent",)),
             ("trait", "traits_orders", value),
             ("trait", "traits_shopping", lately),
             ("profile", "profiles", (*value, *lately)),
+            ("audience", "buying_teams", ()),
             ("audience", "vip_customers", ()),
             ("sync", "crm__vip_customers", ("lifetime_value",)),
         ],
@@ -241,6 +245,7 @@ def test_what_a_change_takes_from_its_readers(
             ("trait", "traits_engagement", added),
             ("profile", "profiles", added),
             ("audience", "cart_abandoners", ()),
+            ("audience", "quick_deciders", ()),
         ],
     }
     assert not found.unclear
