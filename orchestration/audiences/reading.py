@@ -29,7 +29,7 @@ from orchestration.audiences.entities import (
 from orchestration.audiences.events import FUNCTIONS, Did, Measure, Test
 from orchestration.audiences.funnels import Funnel, Step
 from orchestration.audiences.members import In
-from orchestration.conditions.catalogue import PERSON, Catalogue, Table
+from orchestration.conditions.catalogue import Catalogue, Table
 from orchestration.conditions.comparisons import Column, Comparison, read_comparison
 from orchestration.conditions.reading import (
     Mistakes,
@@ -96,7 +96,7 @@ class _Reader:
             case "did_not":
                 return self._did_not(found, place)
             case "trait":
-                scope = Scope(traits=_with_traits(self.catalogue, PERSON))
+                scope = Scope(traits=self.catalogue)
                 return read_compared(found, place, mistakes, scope=scope)
             case "in":
                 return self._in(found, place)
@@ -235,7 +235,7 @@ class _Reader:
         if isinstance(inside, Mapping) and set(inside) == {"where"}:
             scope = Scope(
                 rows=self.catalogue.tables[ACCOUNTS],
-                traits=_with_traits(self.catalogue, ACCOUNT),
+                traits=replace(self.catalogue, owner=ACCOUNT),
                 word="column",
             )
             where = read_where(
@@ -302,7 +302,7 @@ class _Reader:
     ) -> Condition | None:
         if "where" not in found or event is None:
             return None
-        scope = Scope(rows=event, traits=_with_traits(self.catalogue, PERSON))
+        scope = Scope(rows=event, traits=self.catalogue)
         return read_where(found["where"], (*place, "where"), self.mistakes, scope=scope)
 
     def _of_property(
@@ -353,14 +353,6 @@ class _Reader:
 
     def _mistake(self, place: Place, key: str, message: str) -> None:
         self.mistakes.add((*place, key), message)
-
-
-def _with_traits(catalogue: Catalogue, key: str) -> Catalogue:
-    """The catalogue with those traits alone that belong to people, or to accounts."""
-    traits = {
-        name: table for name, table in catalogue.traits.items() if key in table.columns
-    }
-    return replace(catalogue, traits=traits)
 
 
 def _no_path(model: str, ways: list[str]) -> str:

@@ -53,6 +53,8 @@ class Catalogue:
     tables: Mapping[str, Table]
     """Every model."""
     relations: tuple[Relation, ...] = field(default=())
+    owner: str = PERSON
+    """The key of those whose traits can be named."""
 
     def event(self, name: object) -> Table | None:
         """An event by its model or by its own name."""
@@ -71,7 +73,7 @@ class Catalogue:
         if not isinstance(name, str):
             return None
         model, _, column = name.rpartition(".")
-        for table in self._of_people:
+        for table in self._of_owner:
             if column in table.columns and model in ("", table.model):
                 return table, table.columns[column]
         return None
@@ -79,12 +81,12 @@ class Catalogue:
     @property
     def trait_names(self) -> list[str]:
         """What `trait` takes."""
-        return sorted({name for table in self._of_people for name in table.columns})
+        return sorted({name for table in self._of_owner for name in table.columns})
 
     @property
-    def _of_people(self) -> list[Table]:
-        """Traits of accounts are nobody's."""
-        return [table for table in self.traits.values() if PERSON in table.columns]
+    def _of_owner(self) -> list[Table]:
+        """Traits of accounts are no person's."""
+        return [table for table in self.traits.values() if self.owner in table.columns]
 
 
 def read_catalogue(manifest: Path) -> Catalogue:

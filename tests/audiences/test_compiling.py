@@ -174,7 +174,7 @@ def test_sql_that_reads_a_column_without_a_definition_is_told(project: Path) -> 
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],

@@ -88,7 +88,7 @@ def check(tree: Any, world: World, connection: duckdb.DuckDBPyConnection) -> Non
 def test_each_kind_of_condition_is_what_it_says(
     kind: str, connection: duckdb.DuckDBPyConnection
 ) -> None:
-    @settings(SETTINGS, max_examples=40)
+    @settings(SETTINGS, max_examples=15)
     @given(world=worlds(), trees=st.lists(LEAVES[kind], min_size=4, max_size=8))
     def compare(world: World, trees: list[Any]) -> None:
         world.load(connection)
@@ -101,7 +101,7 @@ def test_each_kind_of_condition_is_what_it_says(
 def test_conditions_joined_by_all_any_and_not_are_what_they_say(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
-    @settings(SETTINGS, max_examples=30)
+    @settings(SETTINGS, max_examples=15)
     @given(world=worlds(), trees=st.lists(DEFINITIONS, min_size=3, max_size=5))
     def compare(world: World, trees: list[Any]) -> None:
         world.load(connection)
@@ -116,7 +116,7 @@ def test_each_leaf_tells_of_whom_it_is_true(
 ) -> None:
     leaves = st.lists(st.one_of(*LEAVES.values()), min_size=1, max_size=6)
 
-    @settings(SETTINGS, max_examples=20)
+    @settings(SETTINGS, max_examples=10)
     @given(world=worlds(), ends=leaves)
     def compare(world: World, ends: list[Any]) -> None:
         world.load(connection)
