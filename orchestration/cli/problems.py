@@ -20,11 +20,13 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from orchestration.personas.building import PersonaError
     from orchestration.project import BuildError
     from orchestration.targets import TargetProblem
+    from orchestration.traits.asof import AsOfProblem
     from profiles.published import PublishedDatabaseMissing
 
     return (
         Problem,
         ActivationError,
+        AsOfProblem,
         AudienceProblem,
         ObjectStorageError,
         SourcesError,

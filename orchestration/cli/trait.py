@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestration.cli.output import err, out, print_json
+
+
+class Per(StrEnum):
+    """Whose traits."""
+
+    PROFILE = "profile"
+    ACCOUNT = "account"
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +28,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command("compile")(compile_traits)
     group.command("list")(list_traits)
+    group.command("asof")(traits_as_of)
     app.add_typer(group, name="trait")
 
 
@@ -90,3 +100,61 @@ def list_traits(
         words = (trait.name, trait.data_type, trait.made_by, trait.description)
         table.add_row(*(escape(word) for word in words))
     out.print(table)
+
+
+def traits_as_of(
+    time: Annotated[
+        str, typer.Argument(help="A date or time, UTC, as 2026-01-31.", metavar="TIME")
+    ],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Compiled models; all without it.", show_default=False),
+    ] = None,
+    per: Annotated[Per, typer.Option(help="Whose traits.")] = Per.PROFILE,
+    with_late: Annotated[
+        bool,
+        typer.Option(
+            "--with-late", help="Count events too that came in later, as imported ones."
+        ),
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Write them there, as Parquet.")
+    ] = None,
+) -> None:
+    """Tell the traits as they were at a time, from the events known by then.
+
+    Runs the compiled models as of then over the last published build. Events that came
+    in later do not count, however old they are: what a model learns from these is what
+    it will be asked with. Who is who is told as of today.
+
+    For example: kith trait asof 2026-10-01 traits_shopping --out october.parquet
+    """
+    import pyarrow.parquet as parquet
+
+    from orchestration.cli.output import shown
+    from orchestration.cli.problems import Problem
+    from orchestration.conditions.windows import read_time
+    from orchestration.project import DBT_PROJECT
+    from orchestration.traits import asof
+    from profiles.settings import ProfilesSettings
+
+    at = read_time(time)
+    if at is None:
+        raise Problem(
+            f"'{time}' is no time; write it as 2026-01-31 or 2026-01-31T12:00"
+        )
+    found = asof.traits_as_of(
+        at,
+        per=per.value,
+        project_dir=DBT_PROJECT,
+        published_dir=ProfilesSettings().published_dir,
+        names=names or (),
+        with_late=with_late,
+    )
+    if to is not None:
+        parquet.write_table(found, to)
+        out.print(f"wrote {shown(to)}", markup=False)
+    out.print(f"{found.num_rows} {per.value}s at {at.isoformat()}", markup=False)
+    for name, column in zip(found.column_names[1:], found.columns[1:], strict=True):
+        known = found.num_rows - column.null_count
+        out.print(f"  {name}: known of {known}", markup=False)

@@ -42,6 +42,12 @@ class TopicFile:
         return str(self.entry["name"])
 
     @property
+    def per(self) -> object:
+        """Whose traits the yml says they are."""
+        settings = self.entry.get("config", {}).get("meta", {}).get("traits")
+        return settings.get("per") if isinstance(settings, dict) else None
+
+    @property
     def model(self) -> Path:
         """The file that it is compiled to."""
         return self.yml.with_suffix(".sql")
