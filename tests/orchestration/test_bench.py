@@ -70,6 +70,19 @@ def test_a_build_is_measured_as_a_whole_and_model_by_model(tmp_path: Path) -> No
     assert list((tmp_path / "data").iterdir()) == []
 
 
+@pytest.mark.slow
+def test_audiences_are_the_same_people_as_those_found_by_hand(tmp_path: Path) -> None:
+    """The run itself fails when somebody differs."""
+    kith = Kith(tmp_path / "data")
+    figures = kith.json("bench", "audiences", "--events=20000", "--people=2000")
+    assert [build["kind"] for build in figures["builds"]] == ["full", "+1 %"]
+    for build in figures["builds"]:
+        assert build["seconds"] > build["by_hand_seconds"] > 0
+        assert len(build["members"]) == 20
+        assert sum(size > 0 for size in build["members"].values()) > 15
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_accounts_and_devices_are_drawn_as_many_as_asked(shape: str) -> None:
     """No number stands for both, and what comes later is of old and new ones."""
