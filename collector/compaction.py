@@ -236,14 +236,13 @@ def _sound(files: list[Path], dataset: Dataset, report: CompactionReport) -> lis
             report.damaged[path] = str(problem)
         else:
             sound.append(path)
-    return sorted(sound, key=lambda path: (_first_time(path), path.name))
+    return sorted(sound, key=lambda path: (_first_time(path, dataset), path.name))
 
 
-def _first_time(path: Path) -> int:
+def _first_time(path: Path, dataset: Dataset) -> int:
     """The earliest time of arrival in the file, as its footer has it."""
     footer = pq.read_metadata(path)
-    leaves = footer.schema.names
-    column = leaves.index("received_at" if "received_at" in leaves else "at")
+    column = footer.schema.names.index(dataset.written_at)
     groups = (footer.row_group(number) for number in range(footer.num_row_groups))
     said = (group.column(column).statistics for group in groups)
     return min((one.min_raw for one in said if one and one.has_min_max), default=0)

@@ -28,6 +28,16 @@ class Dataset:
     schema: pa.Schema
     partitions: tuple[str, ...]
 
+    @property
+    def written_at(self) -> str:
+        """The column that says when a fact came in; none of its rows is without it."""
+        times = [
+            field.name
+            for field in self.schema
+            if field.type == TIMESTAMP and not field.nullable
+        ]
+        return "received_at" if "received_at" in times else times[0]
+
 
 EVENTS = Dataset(
     name="events",

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from collector import compaction
 from collector.compaction import GONE, WORK, CompactionReport, compact
-from collector.datasets import EVENTS, SYNC_LOG
+from collector.datasets import DATASETS, EVENTS, SYNC_LOG, Dataset
 from collector.files import ExchangeUnsupported, exchange
 from collector.landing import land
 from collector.raw import ensure_datasets, reading, write_file, writing
@@ -126,6 +126,40 @@ def test_what_was_replaced_stays_for_those_who_are_listing_it(tmp_path: Path) ->
         assert not list(entries)
     os.close(listing)
     assert len(files(raw_dir)) == 1
+
+
+@pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
+def test_every_dataset_is_compacted_in_the_order_of_its_facts(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    raw_dir = tmp_path / "raw"
+    partition = {"dt": "2026-11-01", "sync": "crm"}
+    for number in range(9):
+        row = {
+            field.name: value_of(field.type, 8 - number)
+            for field in dataset.schema
+            if not field.nullable
+        }
+        table = pa.Table.from_pylist([row], schema=dataset.schema)
+        write_file(raw_dir, dataset, table, partition=partition, name=f"f{number}")
+    before = rows_by_partition(raw_dir)
+    report = compact(tmp_path / "log", raw_dir)
+    assert (report.partitions, report.files_before, report.files_after) == (1, 9, 1)
+    assert rows_by_partition(raw_dir) == before
+    [file] = (path for path in files(raw_dir) if "f0" not in path.stem)
+    times = pq.ParquetFile(file).read().column(dataset.written_at).to_pylist()
+    assert times == [NOON + timedelta(hours=number) for number in range(9)]
+
+
+def value_of(type: pa.DataType, number: int) -> Any:
+    """Some value of an Arrow type; a greater one for a greater number."""
+    if pa.types.is_timestamp(type):
+        return NOON + timedelta(hours=number)
+    if pa.types.is_list(type):
+        return []
+    if pa.types.is_boolean(type):
+        return True
+    return str(number) if pa.types.is_string(type) else number
 
 
 def test_few_files_and_large_files_are_left(tmp_path: Path) -> None:
