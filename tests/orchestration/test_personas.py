@@ -14,18 +14,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.conditions.catalogue import read_catalogue
 from orchestration.dbt_runs import PARSED
 from orchestration.personas.building import parse_project
 from orchestration.personas.clocks import NOW, read_length, read_moment
 from orchestration.personas.judging import Failure, fits
 from orchestration.personas.keys import Mark, key_places, marked
-from orchestration.personas.names import Names
+from orchestration.personas.names import Names, names_of
 from orchestration.personas.people import Persona, Problem
 from orchestration.personas.reading import read_files
-from orchestration.personas.run import Report, persona_problems, try_personas
-from orchestration.personas.worlds import make_worlds
+from orchestration.personas.run import (
+    Report,
+    find_files,
+    persona_problems,
+    try_personas,
+)
+from orchestration.personas.worlds import make_worlds, write_facts
 from orchestration.project import DBT_PROJECT, PERSONAS
 from tests.kith import Kith
+from tests.raw import read_raw
 
 NAMES = Names(
     profile={"order_count": "profiles", "email": "profiles"},
@@ -324,6 +331,56 @@ def test_a_clock_shows_what_has_arrived_by_then(tmp_path: Path) -> None:
     assert arrived == [["first"], ["first", "late"], ["first", "late", "last"]]
     assert [len(world.checkpoints) for world in worlds] == [1, 2, 1]
     assert {world.moment for world in worlds} == {NOW}
+
+
+def test_no_two_personas_share_an_identifier(manifest: Path, tmp_path: Path) -> None:
+    names = names_of(read_catalogue(manifest))
+    personas, _ = read_files(find_files([PERSONAS]), names)
+    worlds = make_worlds(personas)
+    problems = write_facts(tmp_path, worlds, key_places(DBT_PROJECT), moment=NOW)
+    assert not problems
+    owners: dict[str, set[str]] = {}
+    for row in read_raw(tmp_path / "raw", "events"):
+        keys = [row[f"{one}_id"] for one in ("user", "anonymous", "previous", "group")]
+        traits = json.loads(row["traits"] or "{}")
+        properties = json.loads(row["properties"] or "{}")
+        keys += [traits.get("email"), properties.get("order_id")]
+        for key in filter(None, keys):
+            owners.setdefault(key.strip().lower(), set()).add(row["message_id"][:6])
+    nobody = {"null", "undefined", "test@example.com"}
+    shared = {key for key, marks in owners.items() if len(marks) > 1}
+    assert nobody < owners.keys()
+    assert shared <= nobody
+    assert len(owners) > len(worlds)
+
+
+def test_events_are_moved_with_the_clock(tmp_path: Path) -> None:
+    [persona], _ = read(
+        tmp_path,
+        """
+        personas:
+          - name: ada
+            each_event: {type: page, userId: ada}
+            events:
+              - {at: 2 days ago, received: 1 day ago, messageId: m, name: first}
+              - {at: in 1 hour, received: now, properties: {due: <in 1 day>}}
+            expect:
+              - {profiles: 1}
+              - {after: 40 days, profiles: 1}
+        """,
+    )
+    worlds = make_worlds([persona])
+    assert not write_facts(tmp_path, worlds, key_places(DBT_PROJECT), moment=NOW)
+    rows = {row["message_id"]: row for row in read_raw(tmp_path / "raw", "events")}
+    assert rows.keys() == {"k00001-m", "k00001-0002", "k00002-m", "k00002-0002", "tick"}
+    for mark, moved in (("k00001", timedelta()), ("k00002", timedelta(days=40))):
+        first, ahead = rows[f"{mark}-m"], rows[f"{mark}-0002"]
+        assert first["timestamp"] == NOW - moved - timedelta(days=2)
+        assert first["received_at"] == NOW - moved - timedelta(days=1)
+        # The collector does not believe a clock that is an hour ahead.
+        assert ahead["timestamp"] == ahead["received_at"] == NOW - moved
+        due = NOW - moved + timedelta(days=1)
+        assert json.loads(ahead["properties"]) == {"due": due.isoformat()}
 
 
 @pytest.mark.parametrize(
