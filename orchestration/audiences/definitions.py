@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from orchestration.audiences.entities import AccountUsers
 from orchestration.audiences.members import In
 from orchestration.audiences.reading import read_definition
 from orchestration.conditions.catalogue import Catalogue
-from orchestration.conditions.reading import Mistakes, located
+from orchestration.conditions.reading import Mistakes, located, nearest
 from orchestration.conditions.trees import All, AnyOf, Condition, ends_of
 
 FOLDER = "models/audiences"
 _META = ("config", "meta")
 _PLACE = (*_META, "definition")
+_KEYS = ("definition",)
 
 
 class AudienceProblem(Exception):
@@ -59,7 +61,8 @@ class Definitions:
 
 def read_definitions(project_dir: Path, catalogue: Catalogue) -> Definitions:
     """Every definition of the project."""
-    entries = list(_entries(project_dir))
+    described = list(_entries(project_dir))
+    entries = [entry for entry in described if "definition" in entry[2]]
     names = {name for name, _, _ in entries} | catalogue.audiences
     read = Definitions()
     for name, file, meta in entries:
@@ -69,6 +72,7 @@ def read_definitions(project_dir: Path, catalogue: Catalogue) -> Definitions:
         read.problems += problems
         if definition is not None:
             read.found[name] = definition
+    read.problems += _misspelt(described, project_dir)
     read.problems += _circles(read.found, project_dir)
     return read
 
@@ -80,7 +84,7 @@ def read_file(file: Path, catalogue: Catalogue) -> Definition:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AudienceProblem(f"{file} cannot be read: {error}") from error
-    described = _described(document)
+    described = [one for one in _described(document) if "definition" in one[1]]
     if isinstance(document, Mapping) and "models" in document:
         if len(described) != 1:
             raise AudienceProblem(
@@ -112,7 +116,7 @@ def read_file(file: Path, catalogue: Catalogue) -> Definition:
 
 
 def _entries(project_dir: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """The models that have a definition: name, file and meta."""
+    """The models of the folder: name, file and meta."""
     for path in sorted((project_dir / FOLDER).glob("*.yml")):
         try:
             document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -130,7 +134,7 @@ def _described(document: object) -> list[tuple[str, Mapping[str, Any]]]:
         meta = model
         for key in _META:
             meta = meta.get(key) if isinstance(meta, Mapping) else None
-        if isinstance(meta, Mapping) and "definition" in meta:
+        if isinstance(meta, Mapping):
             found.append((str(model.get("name")), meta))
     return found
 
@@ -159,6 +163,20 @@ def _read(
     if condition is None or problems:
         return None, problems
     return Definition(name, file, str(owner), condition), []
+
+
+def _misspelt(
+    entries: list[tuple[str, str, Mapping[str, Any]]], project_dir: Path
+) -> list[str]:
+    """Keys that are nearly `definition`: with such a one an audience would be SQL."""
+    told = []
+    for name, file, meta in entries:
+        mistakes = Mistakes()
+        for key in meta:
+            if key != "definition" and get_close_matches(str(key), _KEYS, cutoff=0.8):
+                mistakes.add((*_META, str(key)), f"unknown key; {nearest(key, _KEYS)}")
+        told += located(mistakes, file=file, model=name, project_dir=project_dir)
+    return told
 
 
 def _circles(found: Mapping[str, Definition], project_dir: Path) -> list[str]:

@@ -219,8 +219,13 @@ def _read_value(
         wanted = {"boolean": "true or false", "number": "a number"}.get(kind, "a text")
         mistakes.add(place, f"'{value}' does not fit '{column.name}': takes {wanted}")
         return None
+    if kind in ("text", "list") and isinstance(value, bool):
+        # What yml takes NO, no, off and their like for.
+        read = "true" if value else "false"
+        mistakes.add(place, f"yml reads this as {read}; put the text in quotes")
+        return None
     if kind in ("text", "list") and not isinstance(value, str):
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        return str(value)
     assert isinstance(value, bool | str | int | float)  # noqa: S101 - seen above
     return value
 

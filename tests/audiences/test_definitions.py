@@ -50,6 +50,8 @@ MISTAKES = [
     ("{account: {where: [{trait: score, at_least: 2}]}}", "unknown trait 'score'"),
     ("{trait: score, at_least: {trait: country}}", "but 'country' is varchar"),
     ("{trait: score, at_least: 1, at_most: 2}", "takes one operator"),
+    ("{trait: country, equals: NO}", "yml reads this as false; put the text in quotes"),
+    ("{trait: country, one_of: [SE, NO]}", "put the text in quotes"),
     ("{in: fan}", "unknown audience 'fan'; did you mean 'fans'?"),
     ("{in: some}", "cannot be defined by itself"),
     ("{dit: buy}", "no condition begins with 'dit'; did you mean 'did'?"),
@@ -115,6 +117,17 @@ def test_all_mistakes_of_all_definitions_are_told_at_once(project: Path) -> None
     assert [one for one in read.problems if "other.yml:6: owner" in one]
 
 
+def test_a_misspelt_key_is_no_silence(project: Path) -> None:
+    for name, key in {"a": "definitions", "b": "defintion", "c": "color"}.items():
+        text = HEAD.replace("definition", key).replace("some", name)
+        write(project, name, text + "          in: fans\n")
+    assert read_definitions(project, catalogue()).problems == [
+        f"{project.name}/models/audiences/{name}.yml:7: {key}: "
+        "unknown key; did you mean 'definition'?"
+        for name, key in {"a": "definitions", "b": "defintion"}.items()
+    ]
+
+
 def test_audiences_may_name_each_other_but_not_in_a_circle(project: Path) -> None:
     for name, other in {"a": "b", "b": "c", "c": "a", "d": "a", "e": "fans"}.items():
         tree = f"{{account: {{users: any, matching: {{in: {other}}}}}}}"
@@ -162,8 +175,8 @@ def test_definitions_are_said_in_plain_words(tmp_path: Path) -> None:
         "{account: {users: none, matching: {did: leave}}}": (
             "is in an account where nobody matches (did Left at least once)"
         ),
-        "{related: subscriptions, where: {column: status, equals: on}}": (
-            "has subscriptions whose status is 'true', at least once"
+        "{related: subscriptions, where: {column: status, equals: open}}": (
+            "has subscriptions whose status is 'open', at least once"
         ),
     }.items():
         file.write_text(tree)
