@@ -9,20 +9,33 @@
     {%- for input in inputs -%}
         {%- do selects.append(freshness_of_input(input)) -%}
     {%- endfor -%}
-    {%- set rows = create_work_table('freshness', selects | join(' union all ')) -%}
-    {%- do replace_rows(
-        ref('audience_freshness'),
-        [{'columns': ['audience'], 'keys': ['audience'], 'of': rows}],
-        rows,
-        ['audience', 'input', 'at', 'as_of', 'warn_after', 'hold_after', 'state'],
-    ) -%}
-    {%- set late = run_query(
-        'select input, cast(as_of as ' ~ dbt.type_string() ~ ') as as_of, warn_after, '
-        ~ 'hold_after, state from ' ~ rows ~ " where state <> 'fresh' order by input"
-    ) -%}
-    {%- do drop_work_tables() -%}
+    {%- set text = dbt.type_string() -%}
+    {%- set found = run_query(
+        'select found.input, cast(found.as_of as ' ~ text ~ ') as as_of, '
+        ~ 'found.warn_after, found.hold_after, found.state, told.input is not null '
+        ~ "and coalesce(cast(told.as_of as " ~ text ~ "), '') = "
+        ~ "coalesce(cast(found.as_of as " ~ text ~ "), '') "
+        ~ "and coalesce(told.warn_after, '') = coalesce(found.warn_after, '') "
+        ~ "and coalesce(told.hold_after, '') = coalesce(found.hold_after, '') "
+        ~ 'and told.state = found.state as is_told from ('
+        ~ selects | join(' union all ') ~ ') as found left join '
+        ~ ref('audience_freshness') ~ ' as told on told.audience = '
+        ~ string_literal(this.identifier) ~ ' and found.input = told.input '
+        ~ 'order by found.input'
+    ).rows -%}
+    {%- if found | rejectattr('is_told') | list -%}
+        {%- do replace_rows(
+            ref('audience_freshness'),
+            [{
+                'columns': ['audience'], 'keys': ['audience'],
+                'of': '(select ' ~ string_literal(this.identifier) ~ ' as audience)',
+            }],
+            '(' ~ freshness_rows(found) ~ ')',
+            ['audience', 'input', 'at', 'as_of', 'warn_after', 'hold_after', 'state'],
+        ) -%}
+    {%- endif -%}
     {%- set held = [] -%}
-    {%- for row in late.rows -%}
+    {%- for row in found if row['state'] != 'fresh' -%}
         {%- set is_held = row['state'] == 'held' -%}
         {%- if is_held -%}{%- do held.append(row['input']) -%}{%- endif -%}
         {%- do exceptions.warn(
@@ -55,7 +68,7 @@
 {%- endmacro -%}
 
 
-{#- A select of one row of audience_freshness: that of an input of this audience. -#}
+{#- A select of one row: how old an input of this audience is. -#}
 {%- macro freshness_of_input(input) -%}
     {%- set settings = input.config.meta.freshness -%}
     {%- do check_freshness(input, settings) -%}
@@ -81,14 +94,29 @@
     {%- set state = 'case ' ~ states | join(' ') ~ " else 'fresh' end" if states
         else "'fresh'" -%}
     {{- return(
-        'select ' ~ string_literal(this.identifier) ~ ' as audience, '
-        ~ string_literal(input.name) ~ ' as input, ' ~ build_started_at()
-        ~ ' as ' ~ adapter.quote('at') ~ ', as_of, '
+        'select ' ~ string_literal(input.name) ~ ' as input, as_of, '
         ~ text_or_null(settings.get('warn_after')) ~ ' as warn_after, '
         ~ text_or_null(settings.get('hold_after')) ~ ' as hold_after, '
         ~ state ~ ' as state from (select cast(max(' ~ adapter.quote(column)
         ~ ') as ' ~ timestamp_type() ~ ') as as_of from ' ~ relation ~ ') as latest'
     ) -}}
+{%- endmacro -%}
+
+
+{#- What was found of the inputs, as rows of audience_freshness. -#}
+{%- macro freshness_rows(found) -%}
+    {%- set selects = [] -%}
+    {%- for row in found -%}
+        {%- do selects.append(
+            'select ' ~ string_literal(this.identifier) ~ ' as audience, '
+            ~ string_literal(row['input']) ~ ' as input, ' ~ build_started_at() ~ ' as '
+            ~ adapter.quote('at') ~ ', cast(' ~ text_or_null(row['as_of']) ~ ' as '
+            ~ timestamp_type() ~ ') as as_of, ' ~ text_or_null(row['warn_after'])
+            ~ ' as warn_after, ' ~ text_or_null(row['hold_after']) ~ ' as hold_after, '
+            ~ string_literal(row['state']) ~ ' as state'
+        ) -%}
+    {%- endfor -%}
+    {{- return(selects | join(' union all ')) -}}
 {%- endmacro -%}
 
 
