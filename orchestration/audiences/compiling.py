@@ -90,8 +90,11 @@ def compile_first(name: str, project_dir: Path) -> Path:
     The template asks only for when people were last seen, so no manifest is needed,
     which does not know the audience yet.
     """
-    seen = Column("last_seen_at", "timestamptz")
-    profiles = Table(PROFILES, PROFILES, {seen.name: seen})
+    columns = {
+        PERSON: Column(PERSON, "varchar"),
+        "last_seen_at": Column("last_seen_at", "timestamptz"),
+    }
+    profiles = Table(PROFILES, PROFILES, columns)
     people = {PROFILES: profiles}
     catalogue = Catalogue({}, people, frozenset({name}), people)
     definition = read_file(project_dir / FOLDER / f"{name}.yml", catalogue)
