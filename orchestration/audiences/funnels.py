@@ -8,7 +8,6 @@ latest way there was to the step before, and the latest beginning of such a way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -23,7 +22,8 @@ from orchestration.conditions.trees import Condition, Names
 from orchestration.conditions.windows import Window
 
 _STEP = "step"
-_WITHOUT_AT = "without_at"
+_WITHOUT = 0
+_LAST_WITHOUT = "last_without_at"
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,8 @@ class Funnel:
         return exp.Is(this=found, expression=exp.Not(this=exp.null()))
 
     def define(self, sources: Sources) -> None:
-        events = f"{self.name}_events"
-        sources.add(events, self._events(sources))
-        sources.add(f"{self.name}_moments", self._moments(events))
-        before = f"{self.name}_moments"
+        before = f"{self.name}_events"
+        sources.add(before, self._events(sources))
         for number in range(2, len(self.steps) + 1):
             step = f"{self.name}_step_{number}"
             sources.add(step, self._before_step(number, before))
@@ -79,13 +77,13 @@ class Funnel:
         sources.add(self.name, self._people(before))
 
     def _events(self, sources: Sources) -> exp.Query:
-        """All events that matter, each with the number of its step; 0 is `without`."""
+        """All events that matter, each with the number of its step."""
         parts = [
             self._events_of(step, number, sources)
             for number, step in enumerate(self.steps, start=1)
         ]
         if self.without:
-            parts.append(self._events_of(self.without, 0, sources))
+            parts.append(self._events_of(self.without, _WITHOUT, sources))
         return exp.union(*parts, distinct=False)
 
     def _events_of(self, step: Step, number: int, sources: Sources) -> exp.Select:
@@ -99,49 +97,41 @@ class Funnel:
             *values, at.copy(), exp.alias_(exp.Literal.number(number), _STEP)
         ).where(*(one for one in conditions if one is not None))
 
-    def _moments(self, events: str) -> exp.Select:
-        """What happened, a row per moment: the rows before it are strictly earlier."""
-        keys = [column(name) for name in (PERSON, *self.same, TIMESTAMP)]
-        numbers = [*range(1, len(self.steps) + 1), *([0] if self.without else [])]
-        return (
-            exp.select(
-                *(key.copy() for key in keys),
-                *(
-                    exp.alias_(
-                        exp.func("max", _when(_is_step(number), column(TIMESTAMP))),
-                        _step_at(number),
-                    )
-                    for number in numbers
-                ),
-            )
-            .from_(exp.table_(events))
-            .group_by(*(key.copy() for key in keys))
-        )
-
     def _before_step(self, number: int, before: str) -> exp.Select:
-        """What came before each moment: the latest step before, and the latest first
-        step that led to it."""
-        reached = self._is_reached(number - 1)
-        latest = [(column(_step_at(number - 1)), _before_at(number))]
+        """What came before each event: the latest step before, and the latest first
+        step that led to it. Events that can lead to nothing any more are left out."""
+        latest = [(TIMESTAMP, _before_at(number))]
         if self.without and number > 2:
             start = _before_at(2) if number == 3 else _started_at(number - 1)
-            latest.append((column(start), _started_at(number)))
+            latest.append((start, _started_at(number)))
         found = [
-            (value if reached is None else _when(reached.copy(), value), name)
-            for value, name in latest
+            (_when(_is_step(number - 1), column(value)), name) for value, name in latest
         ]
         if self.without and number == len(self.steps):
-            found.append((column(_WITHOUT_AT), _last_without()))
-        return exp.select(
+            without = _when(_is_step(_WITHOUT), column(TIMESTAMP))
+            found.append((without, _LAST_WITHOUT))
+        query = exp.select(
             exp.Star(),
             *(exp.alias_(self._latest_earlier(value), name) for value, name in found),
         ).from_(exp.table_(before))
+        if number == 2:
+            return query
+        matters: list[exp.Expr] = [column(_STEP) >= exp.Literal.number(number)]
+        matters += [_is_step(_WITHOUT)] if self.without else []
+        return query.where(exp.or_(*matters, exp.and_(*self._reached(number - 1))))
 
     def _latest_earlier(self, value: exp.Expr) -> exp.Expr:
+        """The latest value of an earlier event. Of events at one moment the later steps
+        stand first, so that none is taken for an earlier one."""
         return exp.Window(
             this=exp.func("max", value),
             partition_by=[column(name) for name in (PERSON, *self.same)],
-            order=exp.Order(expressions=[column(TIMESTAMP)]),
+            order=exp.Order(
+                expressions=[
+                    column(TIMESTAMP),
+                    exp.Ordered(this=column(_STEP), desc=True, nulls_first=False),
+                ]
+            ),
             spec=exp.WindowSpec(
                 kind="ROWS",
                 start="UNBOUNDED",
@@ -151,51 +141,38 @@ class Funnel:
             ),
         )
 
-    def _is_reached(self, number: int) -> exp.Expr | None:
-        """Whether the step was taken at this moment, and in time those before it."""
-        if number == 1:
-            return None
-        at, before = column(_step_at(number)), column(_before_at(number))
+    def _reached(self, number: int) -> list[exp.Expr]:
+        """Whether an event is this step, with those before it, and all in time."""
+        before = column(_before_at(number))
         within = self.steps[number - 1].within
         if within is None:
-            return at > before
-        latest = exp.Add(
-            this=before,
-            expression=exp.Interval(
-                this=exp.Literal.string(str(within.number)),
-                unit=exp.Var(this=within.unit),
-            ),
-        )
-        return at <= latest
+            in_time: exp.Expr = exp.Is(this=before, expression=_not_null())
+        else:
+            latest = exp.Add(
+                this=before,
+                expression=exp.Interval(
+                    this=exp.Literal.string(str(within.number)),
+                    unit=exp.Var(this=within.unit),
+                ),
+            )
+            in_time = column(TIMESTAMP) <= latest
+        return [_is_step(number), in_time]
 
-    def _people(self, moments: str) -> exp.Select:
+    def _people(self, events: str) -> exp.Select:
         """Who reached the last step, with nothing in between that must not be there."""
         number = len(self.steps)
-        conditions = list(filter(None, [self._is_reached(number)]))
+        conditions = self._reached(number)
         if self.without:
+            last = column(_LAST_WITHOUT)
+            never = exp.Is(this=last.copy(), expression=exp.null())
             start = _before_at(2) if number == 2 else _started_at(number)
-            conditions.append(self._nothing_since(start))
+            conditions.append(exp.paren(exp.or_(never, last <= column(start))))
         return (
             exp.select(column(PERSON))
             .distinct()
-            .from_(exp.table_(moments))
+            .from_(exp.table_(events))
             .where(*conditions)
         )
-
-    def _nothing_since(self, start: str) -> exp.Expr:
-        last = column(_last_without())
-        never = exp.Is(this=last.copy(), expression=exp.null())
-        return exp.paren(exp.or_(never, last <= column(start)))
-
-    @property
-    def events(self) -> Iterator[Table]:
-        """What it looks at."""
-        for step in (*self.steps, *([self.without] if self.without else [])):
-            yield step.event
-
-
-def _step_at(number: int) -> str:
-    return f"step_{number}_at" if number else _WITHOUT_AT
 
 
 def _before_at(number: int) -> str:
@@ -204,10 +181,6 @@ def _before_at(number: int) -> str:
 
 def _started_at(number: int) -> str:
     return f"started_before_step_{number}_at"
-
-
-def _last_without() -> str:
-    return "last_without_at"
 
 
 def _is_step(number: int) -> exp.Expr:

@@ -1,4 +1,4 @@
--- Compiled from quick_deciders.yml; 91fdfa13ae76
+-- Compiled from quick_deciders.yml; d8a0be2fb02e
 with
 
 profiles as (
@@ -81,32 +81,16 @@ funnel_events as (
 
 ),
 
-funnel_moments as (
-
-    select
-        profile_id,
-        timestamp,
-        max(case when step = 1 then timestamp end) as step_1_at,
-        max(case when step = 2 then timestamp end) as step_2_at,
-        max(case when step = 3 then timestamp end) as step_3_at,
-        max(case when step = 0 then timestamp end) as without_at
-    from funnel_events
-    group by
-        profile_id,
-        timestamp
-
-),
-
 funnel_step_2 as (
 
     select
         *,
-        max(step_1_at) over (
+        max(case when step = 1 then timestamp end) over (
             partition by profile_id
-            order by timestamp
+            order by timestamp, step desc
             rows between unbounded preceding and 1 preceding
         ) as before_step_2_at
-    from funnel_moments
+    from funnel_events
 
 ),
 
@@ -114,32 +98,26 @@ funnel_step_3 as (
 
     select
         *,
-        max(
-            case
-                when step_2_at <= (before_step_2_at + interval '1' hour)
-                    then step_2_at
-            end
-        ) over (
+        max(case when step = 2 then timestamp end) over (
             partition by profile_id
-            order by timestamp
+            order by timestamp, step desc
             rows between unbounded preceding and 1 preceding
         ) as before_step_3_at,
-        max(
-            case
-                when step_2_at <= (before_step_2_at + interval '1' hour)
-                    then before_step_2_at
-            end
-        ) over (
+        max(case when step = 2 then before_step_2_at end) over (
             partition by profile_id
-            order by timestamp
+            order by timestamp, step desc
             rows between unbounded preceding and 1 preceding
         ) as started_before_step_3_at,
-        max(without_at) over (
+        max(case when step = 0 then timestamp end) over (
             partition by profile_id
-            order by timestamp
+            order by timestamp, step desc
             rows between unbounded preceding and 1 preceding
         ) as last_without_at
     from funnel_step_2
+    where
+        step >= 3
+        or step = 0
+        or (step = 2 and timestamp <= (before_step_2_at + interval '1' hour))
 
 ),
 
@@ -148,7 +126,8 @@ funnel as (
     select distinct profile_id
     from funnel_step_3
     where
-        step_3_at <= (before_step_3_at + interval '1' day)
+        step = 3
+        and timestamp <= (before_step_3_at + interval '1' day)
         and (last_without_at is null or last_without_at <= started_before_step_3_at)
 
 )
