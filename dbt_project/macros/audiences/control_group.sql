@@ -6,9 +6,13 @@
 
 {#- Whether a profile is nobody's to contact; see control_group. -#}
 {%- macro is_in_control_group(profile_id) -%}
+    {%- set percent = control_group_percent() -%}
+    {%- if percent == 0 -%}
+        {{- return('1 = 0') -}}
+    {%- endif -%}
     {{- return(
         place_in_million("'control_group'", profile_id) ~ ' < '
-        ~ (control_group_percent() * 10000) | round | int
+        ~ (percent * 10000) | round | int
     ) -}}
 {%- endmacro -%}
 

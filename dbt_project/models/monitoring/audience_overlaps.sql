@@ -8,15 +8,27 @@ memberships as (
 
 ),
 
+hashed as (
+
+    select
+        audience,
+        cast({{ bigint_hash('audience') }} as decimal(38, 0)) as audience_hash
+    from memberships
+    group by audience
+
+),
+
 -- People who are in the very same audiences are compared once, by one of them: pairs of
--- audiences per person would be very many.
+-- audiences per person would be very many. A sum of hashes tells combinations apart.
 combinations as (
 
     select
-        profile_id,
-        {{ joined_texts(collected_texts('audience')) }} as audiences
+        memberships.profile_id,
+        sum(hashed.audience_hash) as combination,
+        count(*) as audience_count
     from memberships
-    group by profile_id
+    inner join hashed on memberships.audience = hashed.audience
+    group by memberships.profile_id
 
 ),
 
@@ -26,11 +38,11 @@ alike as (
         min(profile_id) as profile_id,
         count(*) as profile_count
     from combinations
-    group by audiences
+    group by combination, audience_count
 
 ),
 
-counted as (
+counted as {{ computed_once() }} (
 
     select
         memberships.audience,
