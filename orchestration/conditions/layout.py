@@ -204,9 +204,13 @@ def _binary(node: exp.Binary, indent: int) -> list[str]:
     left = _one(node.left)
     rest = _one(node)[len(left) :]
     lines = _call(node.left, indent) if isinstance(node.left, exp.Func) else None
-    if lines is None:
-        return [left, rest.lstrip()]
-    return [*lines[:-1], lines[-1] + rest]
+    if lines is not None:
+        return [*lines[:-1], lines[-1] + rest]
+    if isinstance(node.right, exp.Paren) and indent + len(rest) > WIDTH:
+        opening = rest.removesuffix(_one(node.right)).lstrip() + "("
+        inside = _expression(node.right.this, indent + len(rest))
+        return [left, opening, *_indented(inside), ")"]
+    return [left, rest.lstrip()]
 
 
 def _window(node: exp.Window, indent: int) -> list[str]:
