@@ -45,12 +45,12 @@ OF_EVENTS: list[Definition] = [
         for function in ("sum", "average", "minimum", "maximum")
         for property in ("amount", "number")
     ),
-    {"type": "aggregation", "function": "maximum", "property": "at"},
+    {"type": "aggregation", "function": "maximum", "property": "seen_at"},
     *(
         {"type": type, "property": property}
         for type in TYPES
         if type not in ("event_counter", "aggregation", "golden")
-        for property in ("word", "amount", "number", "is_new", "at")
+        for property in ("word", "amount", "number", "is_new", "seen_at")
     ),
     {"type": "most_frequent", "property": "word", "minimum_frequency": 1},
     {"type": "most_frequent", "property": "number", "minimum_frequency": 3},
@@ -64,7 +64,7 @@ def conditions() -> list[Definition]:
         "text": "word",
         "number": "amount",
         "boolean": "is_new",
-        "time": "at",
+        "time": "seen_at",
         "list": "tags",
     }
     values: dict[str, list[Any]] = {

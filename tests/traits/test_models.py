@@ -188,7 +188,7 @@ WIDE: dict[str, dict[str, Any]] = {
         "property": "number",
     },
     "first_word": {"type": "first", "event": "thing_done", "property": "word"},
-    "last_seen": {"type": "last", "event": "thing_seen", "property": "at"},
+    "last_seen": {"type": "last", "event": "thing_seen", "property": "seen_at"},
     "seen": {"type": "event_counter", "event": "thing_seen"},
 }
 WIDE_TYPES = {

@@ -35,7 +35,7 @@ PROPERTIES = {
     "amount": "decimal(12, 2)",
     "number": "bigint",
     "is_new": "boolean",
-    "at": "timestamptz",
+    "seen_at": "timestamptz",
     "tags": "varchar[]",
 }
 _ARROW = {
@@ -224,7 +224,7 @@ def _event(random: Random, message_id: str) -> dict[str, Any]:
         "amount": random.choice([None, *map(Decimal, ("-1.50", "0", "0.01", "50"))]),
         "number": random.choice([None, -1, 0, 1, 2, 2]),
         "is_new": random.choice([None, True, False]),
-        "at": random.choice([None, _time(random)]),
+        "seen_at": random.choice([None, _time(random)]),
         "tags": random.choice([None, tags]),
     }
 
