@@ -31,14 +31,17 @@ def prepare(tmp_path: Path, account: dict[str, object], *, action: str) -> Path:
     data_dir = tmp_path / "data"
     file = tmp_path / "destinations.yml"
     file.write_text(yaml.safe_dump({"crm": account}), encoding="utf-8")
-    sync = {"destination": "crm", "action": action, "mode": "mirror", "key": "email"}
+    sync = {
+        **{"destination": "crm", "action": action, "mode": "mirror", "key": "email"},
+        "control_group": "ignore",
+    }
     node = {
         "resource_type": "model",
         "unique_id": f"model.kith.{NAME}",
         "name": NAME,
         "schema": "syncs",
         "original_file_path": f"models/syncs/{NAME}.sql",
-        "config": {"meta": {"sync": sync}},
+        "config": {"materialized": "sync", "meta": {"sync": sync}},
         "columns": {"email": {}},
     }
     manifest = dbt_manifest(data_dir)
