@@ -35,7 +35,7 @@ def _builds(builds: list[Build]) -> Table:
             f"{build['seconds']:.0f}",
             f"{build['cpu_seconds']:.0f}",
             f"{models:.0f}",
-            f"{_seconds(build, 'test') + _seconds(build, 'unit_test'):.0f}",
+            f"{_seconds(build, 'test'):.0f}",
             f"{models / build['events'] * 1e6:.1f}",
             f"{build['peak_mb']:,.0f}",
             f"{build['disk_mb']:,.0f}",
