@@ -117,6 +117,70 @@ SYNC_LOG = Dataset(
     ),
 )
 
+_COUNTED = ("planned", "succeeded", "rejected", "failed", "held")
+_OPERATIONS = ("insert", "update", "delete")
+
+SYNC_RUNS = Dataset(
+    name="sync_runs",
+    partitions=("sync", "dt"),
+    schema=pa.schema(
+        [
+            pa.field("sync", pa.string(), nullable=False),
+            pa.field("run_id", pa.string(), nullable=False),
+            pa.field("at", TIMESTAMP, nullable=False),
+            # started or finished; a run that never finished was killed.
+            pa.field("event", pa.string(), nullable=False),
+            pa.field("model", pa.string(), nullable=False),
+            pa.field("destination", pa.string(), nullable=False),
+            pa.field("action", pa.string(), nullable=False),
+            pa.field("mode", pa.string(), nullable=False),
+            pa.field("primary_key", pa.string(), nullable=False),
+            pa.field("started_at", TIMESTAMP, nullable=False),
+            # What follows is known when the run has finished, as far as it got.
+            pa.field("finished_at", TIMESTAMP),
+            pa.field("status", pa.string()),
+            pa.field("stop_code", pa.string()),
+            pa.field("stopped", pa.string()),
+            pa.field("guard", pa.string()),
+            pa.field("held_reason", pa.string()),
+            pa.field("payload_rows", pa.int64()),
+            pa.field("destination_rows", pa.int64()),
+            *(
+                pa.field(f"{counted}_{operation}", pa.int64())
+                for counted in _COUNTED
+                for operation in _OPERATIONS
+            ),
+            pa.field("refused", pa.int64()),
+            pa.field("dead", pa.int64()),
+            pa.field("left_out", pa.int64()),
+            pa.field("watermark", pa.string()),
+        ]
+    ),
+)
+
+SYNC_REQUESTS = Dataset(
+    name="sync_requests",
+    partitions=("sync", "dt"),
+    schema=pa.schema(
+        [
+            pa.field("request_id", pa.string(), nullable=False),
+            pa.field("sync", pa.string(), nullable=False),
+            pa.field("at", TIMESTAMP, nullable=False),
+            # release lets a held run's rows go, retry sends what failed again, resync
+            # sends everything again.
+            pa.field("request", pa.string(), nullable=False),
+            pa.field("run_id", pa.string()),
+            pa.field("key", pa.string()),
+            # How many rows a release lets go, at most.
+            pa.field("inserts", pa.int64()),
+            pa.field("updates", pa.int64()),
+            pa.field("deletes", pa.int64()),
+            pa.field("reason", pa.string()),
+            pa.field("requested_by", pa.string(), nullable=False),
+        ]
+    ),
+)
+
 QUARANTINE_RELEASES = Dataset(
     name="quarantine_releases",
     partitions=("dt",),
@@ -174,6 +238,6 @@ BUILDS = Dataset(
 )
 
 DATASETS = (
-    *(EVENTS, QUARANTINE, SYNC_LOG, QUARANTINE_RELEASES, IDENTITY_RULES),
-    BUILDS,
+    *(EVENTS, QUARANTINE, SYNC_LOG, SYNC_RUNS, SYNC_REQUESTS),
+    *(QUARANTINE_RELEASES, IDENTITY_RULES, BUILDS),
 )

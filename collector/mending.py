@@ -10,6 +10,8 @@ from collector.datasets import (
     IDENTITY_RULES,
     QUARANTINE_RELEASES,
     SYNC_LOG,
+    SYNC_REQUESTS,
+    SYNC_RUNS,
     Dataset,
 )
 from collector.landing import DAMAGED
@@ -42,6 +44,10 @@ def mend_file(name: PurePosixPath, dataset: Dataset, log_dir: Path) -> str:
         return f"{_RESTORE}. The files that it was merged from are gone."
     if dataset == SYNC_LOG:
         return f"{_RESTORE}: what it remembers as sent, the sync will send again."
+    if dataset == SYNC_RUNS:
+        return f"{_RESTORE}: monitoring forgets those runs."
+    if dataset == SYNC_REQUESTS:
+        return f"{_RESTORE}: what it asked of the sync has to be asked again."
     if dataset == QUARANTINE_RELEASES:
         return f"{_RESTORE}: what it released, the next build holds back again."
     if dataset == IDENTITY_RULES:

@@ -22,6 +22,8 @@ from collector.datasets import (
     QUARANTINE,
     QUARANTINE_RELEASES,
     SYNC_LOG,
+    SYNC_REQUESTS,
+    SYNC_RUNS,
 )
 from collector.landing import land
 from collector.settings import CollectorSettings
@@ -98,6 +100,18 @@ def defs() -> dg.Definitions:
         description="The outcome of every row that was sent, appended by deliveries.",
         kinds={"parquet"},
     )
+    sync_runs = dg.AssetSpec(
+        ["raw", SYNC_RUNS.name],
+        group_name="raw",
+        description="Each run of a sync, its start and its end, appended by runs.",
+        kinds={"parquet"},
+    )
+    sync_requests = dg.AssetSpec(
+        ["raw", SYNC_REQUESTS.name],
+        group_name="raw",
+        description="What people asked of syncs: `kith sync release`, `retry`.",
+        kinds={"parquet"},
+    )
     releases = dg.AssetSpec(
         ["raw", QUARANTINE_RELEASES.name],
         group_name="raw",
@@ -119,7 +133,8 @@ def defs() -> dg.Definitions:
     models = _models(prepare_manifest(data_dir()))
     return dg.Definitions(
         assets=[
-            *(landing, sync_log, releases, rules, builds),
+            *(landing, sync_log, sync_runs, sync_requests),
+            *(releases, rules, builds),
             *(models, _published(models)),
         ]
     )
