@@ -50,7 +50,14 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
     rows = plan.rows()
     while chunk := tuple(islice(rows, CONNECTOR_ROWS)):
         batch = Batch(
-            sync=plan.sync.name, key=plan.sync.key, columns=plan.columns, rows=chunk
+            sync=plan.sync.name,
+            key=plan.sync.key,
+            columns=plan.columns,
+            rows=chunk,
+            action=plan.sync.action_name,
+            mode=plan.sync.mode,
+            types=plan.types,
+            private_network=plan.sync.account.private_network,
         )
         untold = {row.key: row for row in chunk}
         try:

@@ -43,8 +43,8 @@ def open_published(published_dir: Path) -> duckdb.DuckDBPyConnection:
 
 def prepare(
     con: duckdb.DuckDBPyConnection, sync: Sync, files: list[str]
-) -> tuple[str, ...]:
-    """Make the views that plan.sql reads; the payload's columns."""
+) -> dict[str, str]:
+    """Make the views that plan.sql reads; the payload's columns and their types."""
     relation = f"{quoted(sync.schema)}.{quoted(sync.table)}"
     try:
         described = con.execute(f"describe {relation}").fetchall()
@@ -87,7 +87,7 @@ def prepare(
         # Paths below the data directory, quoted.
         f"create or replace temp view sync_log_rows as select * from {source}"  # noqa: S608 - see above
     )
-    return tuple(types)
+    return types
 
 
 def check_keys(con: duckdb.DuckDBPyConnection, sync: Sync) -> None:

@@ -38,7 +38,7 @@ class Plan:
     """
 
     sync: Sync
-    columns: tuple[str, ...]
+    types: Mapping[str, str]
     counts: Mapping[Planned, int]
     held: int
     held_reason: str | None
@@ -48,6 +48,10 @@ class Plan:
     last_logged_at: datetime | None
     samples: Mapping[Planned, tuple[Row, ...]] = field(repr=False)
     _con: duckdb.DuckDBPyConnection = field(repr=False)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.types)
 
     @property
     def planned(self) -> int:
@@ -84,7 +88,7 @@ def make_plan(
     raw = CollectorSettings(data_dir=data_dir).raw_place()
     register(con, raw)
     with reading(raw, SYNC_LOG):
-        columns = prepare(con, sync, log_files(raw, sync.name))
+        types = prepare(con, sync, log_files(raw, sync.name))
         check_keys(con, sync)
         con.execute(
             f"create or replace temp table sync_changes as {_PLAN_SQL.read_text()}",
@@ -120,7 +124,7 @@ def make_plan(
     }
     return Plan(
         sync=sync,
-        columns=columns,
+        types=types,
         counts=counts,
         held=deletes if reason else 0,
         held_reason=reason,

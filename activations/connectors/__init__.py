@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,12 +38,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one sync, in the order of the plan. Each key stands once."""
+    """Rows of one sync, in the order of the plan. Each key stands once.
+
+    `types` are DuckDB's types of the payload's columns. `options` are what the sync
+    sets for the action. A connector that opens a connection asks `egress` for it, with
+    `private_network` as the account says.
+    """
 
     sync: str
     key: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    action: str = ""
+    mode: str = "upsert"
+    types: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    private_network: bool = False
 
 
 @dataclass(frozen=True)
