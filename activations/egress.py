@@ -13,10 +13,11 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
+from typing import Any
 
 import httpcore
 
-from activations.errors import EgressDenied
+from activations.errors import DestinationUnavailable, EgressDenied
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -91,7 +92,6 @@ def is_allowed(address: Address, *, private_network: bool) -> bool:
 
 def check_url(scheme: str, host: str, port: int, *, private_network: bool) -> None:
     """Refuse what the URL alone shows to be wrong, before any name is resolved."""
-    name = host.lower().rstrip(".")
     if scheme != "https" and not (scheme == "http" and private_network):
         raise EgressDenied(
             f"'{scheme}://{host}' is not https. Plain http is for private networks: "
@@ -102,6 +102,12 @@ def check_url(scheme: str, host: str, port: int, *, private_network: bool) -> No
             f"{host}:{port} is not a port of a web server. "
             "Ports: 80, 443, 1024 and above."
         )
+    check_host(host, private_network=private_network)
+
+
+def check_host(host: str, *, private_network: bool) -> None:
+    """Refuse what the host's name or literal address alone shows to be wrong."""
+    name = host.lower().rstrip(".")
     if name in _METADATA_NAMES:
         raise EgressDenied(f"'{host}' is a metadata service.")
     is_local = name == "localhost" or name.endswith(_PRIVATE_SUFFIXES)
@@ -113,6 +119,48 @@ def check_url(scheme: str, host: str, port: int, *, private_network: bool) -> No
         return
     if not is_allowed(address, private_network=private_network):
         raise EgressDenied(_denied(host, address))
+
+
+def allowed_addresses(host: str, port: int, *, private_network: bool) -> list[Address]:
+    """Every address of `host`; one that is not allowed refuses them all.
+
+    What is not HTTP connects to one of these, never to the name.
+    """
+    if host.startswith("/"):
+        raise EgressDenied(f"egress_denied: '{host}' is a socket of this machine.")
+    check_host(host, private_network=private_network)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise DestinationUnavailable(f"'{host}' does not resolve: {error}") from None
+    return _judged(host, found, private_network=private_network)
+
+
+def open_connection(
+    host: str, port: int, *, private_network: bool, seconds: float
+) -> socket.socket:
+    """A TCP connection to `host`, at an address that was judged."""
+    failure: OSError | None = None
+    for address in allowed_addresses(host, port, private_network=private_network):
+        try:
+            return socket.create_connection((str(address), port), timeout=seconds)
+        except OSError as error:
+            failure = error
+    raise DestinationUnavailable(f"no connection to {host}:{port}: {failure}")
+
+
+def _judged(
+    host: str, found: Iterable[tuple[Any, ...]], *, private_network: bool
+) -> list[Address]:
+    addresses = [
+        # A scope (`fe80::1%eth0`) names the link, not the address.
+        ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
+        for entry in found
+    ]
+    for address in addresses:
+        if not is_allowed(address, private_network=private_network):
+            raise EgressDenied(_denied(host, address))
+    return list(dict.fromkeys(addresses))
 
 
 def _denied(host: str, address: Address | None) -> str:
@@ -172,12 +220,4 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"'{host}' does not resolve: {error}") from None
-        addresses = [
-            # A scope (`fe80::1%eth0`) names the link, not the address.
-            ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
-            for entry in found
-        ]
-        for address in addresses:
-            if not is_allowed(address, private_network=self._private_network):
-                raise EgressDenied(_denied(host, address))
-        return list(dict.fromkeys(addresses))
+        return _judged(host, found, private_network=self._private_network)
