@@ -7,16 +7,18 @@ any other 4xx refuses the batch. What may pass is tried again by the client.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from activations.actions import Operation
 from activations.client import Answer
 from activations.connectors import Outcome
+from activations.destinations import Account
 from activations.errors import AuthenticationError, DestinationRefused
-from activations.manifest import Operation
 from activations.rendering import Entry
 from activations.responses import Items, ResponseRule
+from activations.session import answer_context
 from activations.syncs import Sync
 from activations.templates import Renderer, TemplateError
 
@@ -33,63 +35,113 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an answer says: of some rows, of the batch, or nothing (`untold`)."""
+    """What an answer says: of some rows, of the batch, or nothing (`untold`).
+
+    `named` culprits made the tool refuse the untold rows with them: those go together.
+    """
 
     outcomes: tuple[Outcome, ...] = ()
     untold: tuple[Entry, ...] = ()
     refusal: Refusal | None = None
+    named: bool = False
 
 
-def may_pass(sync: Sync, operation: Operation) -> Callable[[Answer], bool]:
+def may_pass(
+    account: Account, rules: Sequence[ResponseRule], options: Mapping[str, Any]
+) -> Callable[[Answer], bool]:
     """Tells of an answer whether the manifest says to try again."""
 
     def tell(answer: Answer) -> bool:
-        rule = _rule(sync, operation, answer)
+        rule = _rule(rules, answer_context(account, answer, options))
         return rule is not None and rule.outcome == "retry"
 
     return tell
+
+
+def read_reply(
+    account: Account,
+    rules: Sequence[ResponseRule],
+    answer: Answer,
+    options: Mapping[str, Any],
+) -> None:
+    """Check the answer to a request that carries no records; raises what stops."""
+    context = answer_context(account, answer, options)
+    rule = _rule(rules, context)
+    if rule is not None and rule.outcome == "succeeded":
+        return
+    if rule is None and 200 <= answer.status < 300:
+        return
+    _, message = _reason(rule, answer, context)
+    _stop(account, answer, message)
+    raise DestinationRefused(
+        f"{account.name} answers {answer.status}: {account.redact(message)}"
+    )
 
 
 def read_answer(
     sync: Sync, operation: Operation, entries: Sequence[Entry], answer: Answer
 ) -> Verdict:
     """What became of the rows; raises where the answer stops the whole sync."""
-    rule = _rule(sync, operation, answer)
-    status = answer.status
-    code, message = str(status), answer.text[:500] or f"answer {status}"
+    context = answer_context(sync.account, answer, sync.options)
+    rule = _rule(operation.responses, context)
+    code, message = _reason(rule, answer, context)
     if rule is not None:
-        context = _answer_context(sync, answer)
-        code = str(_tolerant(rule.renderer("code"), context) or code)
-        message = str(_tolerant(rule.renderer("message"), context) or message)
         if rule.outcome == "partial":
-            return _read_items(rule, entries, answer, context)
+            verdict = _read_items(rule, entries, answer, context)
+            if rule.others == "again" and not verdict.named:
+                return Verdict(refusal=Refusal(code=code, message=message))
+            return verdict
         if rule.outcome == "succeeded":
-            return Verdict(outcomes=_all(entries, answer))
+            ref = _tolerant(rule.renderer("ref"), context)
+            return Verdict(outcomes=_all(entries, answer, ref=ref))
         if rule.outcome == "rejected":
             return Verdict(refusal=Refusal(code=code, message=message))
-    elif 200 <= status < 300:
+    elif 200 <= answer.status < 300:
         return Verdict(outcomes=_all(entries, answer))
-    message = sync.account.redact(message)
-    if status in (401, 403):
-        raise AuthenticationError(
-            f"{sync.account.name} does not accept the credential ({status}): {message}"
-        )
-    if 300 <= status < 400:
+    _stop(sync.account, answer, message)
+    is_wrong_address = answer.status in _WRONG_ADDRESS and operation.has_one_address
+    if is_wrong_address or rule is not None or answer.status < 200:
         raise DestinationRefused(
-            f"{sync.account.name} answers {status}, a redirect to {answer.location}; "
-            "redirects are not followed. Set the final address."
+            f"{sync.account.name} answers {answer.status}: "
+            f"{sync.account.redact(message)}"
         )
-    is_wrong_address = status in _WRONG_ADDRESS and operation.has_one_address
-    if is_wrong_address or rule is not None or status < 200:
-        raise DestinationRefused(f"{sync.account.name} answers {status}: {message}")
     return Verdict(refusal=Refusal(code=code, message=message))
 
 
-def _rule(sync: Sync, operation: Operation, answer: Answer) -> ResponseRule | None:
-    context = _answer_context(sync, answer)
-    for rule in operation.responses:
+def _stop(account: Account, answer: Answer, message: str) -> None:
+    """Raise where the answer speaks of the credential or of another address."""
+    status, message = answer.status, account.redact(message)
+    if status in (401, 403):
+        raise AuthenticationError(
+            f"{account.name} does not accept the credential ({status}): {message}"
+        )
+    if 300 <= status < 400:
+        raise DestinationRefused(
+            f"{account.name} answers {status}, a redirect to {answer.location}; "
+            "redirects are not followed. Set the final address."
+        )
+
+
+def _reason(
+    rule: ResponseRule | None, answer: Answer, context: dict[str, Any]
+) -> tuple[str, str]:
+    """Code and message of an answer, by the rule where it tells."""
+    code = message = None
+    if rule is not None:
+        code = _tolerant(rule.renderer("code"), context)
+        message = _tolerant(rule.renderer("message"), context)
+    usual = answer.text[:500] or f"answer {answer.status}"
+    return str(code or answer.status), str(message or usual)
+
+
+def _rule(
+    rules: Sequence[ResponseRule], context: dict[str, Any]
+) -> ResponseRule | None:
+    for rule in rules:
         when = rule.renderer("when")
-        if rule.covers(answer.status) and (when is None or _tolerant(when, context)):
+        if rule.covers(context["status"]) and (
+            when is None or _tolerant(when, context)
+        ):
             return rule
     return None
 
@@ -106,7 +158,7 @@ def _read_items(
     strays = 0
     nameless: list[Callable[[Entry], Outcome]] = []
     for part, make in ((rule.accepted, _accepted), (rule.rejected, _rejected)):
-        for item in _items(part, context):
+        for item in _items(part, context, len(entries)):
             outcome = make(part, item, answer)
             names = _names(part, item)
             matched = list(_matches(part, item, names, entries))
@@ -115,6 +167,10 @@ def _read_items(
             if not matched and not names:
                 nameless.append(outcome)
     untold = [entry for entry in entries if entry.row.key not in told]
+    if rule.others == "again":
+        return Verdict(
+            outcomes=tuple(told.values()), untold=tuple(untold), named=bool(told)
+        )
     if rule.accepted is None and not strays:
         return Verdict(outcomes=(*told.values(), *_all(untold, answer)))
     if len(entries) == 1 and untold:
@@ -125,10 +181,19 @@ def _read_items(
     return Verdict(outcomes=tuple(told.values()), untold=tuple(untold))
 
 
-def _items(part: Items | None, context: dict[str, Any]) -> list[dict[str, Any]]:
+def _items(
+    part: Items | None, context: dict[str, Any], records: int
+) -> list[dict[str, Any]]:
     """The contexts of the items that `part` finds in the answer."""
     found = _value(part, "items", context)
-    return [{**context, "item": i} for i in found] if isinstance(found, list) else []
+    items = found if isinstance(found, list) else []
+    is_aligned = len(items) == records
+    contexts = [
+        {**context, "item": item, "position": number if is_aligned else None}
+        for number, item in enumerate(items)
+    ]
+    when = part.renderer("when") if part is not None else None
+    return [each for each in contexts if when is None or _tolerant(when, each)]
 
 
 def _names(part: Items | None, item: dict[str, Any]) -> set[str]:
@@ -188,8 +253,12 @@ def _success(answer: Answer, *, ref: Any = None) -> Callable[[Entry], Outcome]:
     )
 
 
-def _all(entries: Sequence[Entry], answer: Answer) -> tuple[Outcome, ...]:
-    return tuple(map(_success(answer), entries))
+def _all(
+    entries: Sequence[Entry], answer: Answer, *, ref: Any = None
+) -> tuple[Outcome, ...]:
+    # One identifier can be that of one record only.
+    ref = ref if len(entries) == 1 else None
+    return tuple(map(_success(answer, ref=ref), entries))
 
 
 def _unanswered(entry: Entry, answer: Answer) -> Outcome:
@@ -215,8 +284,3 @@ def _tolerant(render: Renderer | None, context: dict[str, Any]) -> Any:
         return render(context)
     except TemplateError:
         return None
-
-
-def _answer_context(sync: Sync, answer: Answer) -> dict[str, Any]:
-    settings = sync.account.settings
-    return {"settings": settings, "status": answer.status, "response": answer.data}

@@ -54,6 +54,7 @@ class Answer:
     attempts: int = 1
     request_ms: float = 0.0
     location: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Client:
@@ -148,6 +149,7 @@ class Client:
             attempts=number,
             request_ms=elapsed,
             location=response.headers.get("location"),
+            headers=dict(response.headers),
         )
         status = answer.status
         if status in _PASSING or (status >= 500 and status != 501) or again(answer):

@@ -12,20 +12,29 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from activations.answers import may_pass, read_answer
-from activations.client import Answer, Client
+from activations.actions import Find, Operation
+from activations.answers import Refusal, may_pass, read_answer
+from activations.client import Answer
 from activations.connectors import Batch, Outcome, Row, load_connector
 from activations.errors import (
     ActivationError,
     DestinationUnavailable,
     RecordRejected,
 )
-from activations.manifest import Operation
 from activations.plan import Plan
-from activations.rendering import Entry, make_call, make_entry
+from activations.rendering import (
+    Entry,
+    Prepared,
+    idempotency_key,
+    make_entry,
+    make_request,
+)
 from activations.retries import Retry
+from activations.session import Session
+from activations.steps import find, prepare
 from activations.sync_log import SyncLog
 from activations.syncs import Sync
+from activations.templates import TemplateError
 
 CONNECTOR_ROWS = 50_000
 _FLUSH_CHECK_SECONDS = 0.5
@@ -75,20 +84,12 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
 
 
 async def _deliver_by_http(plan: Plan, log: SyncLog, retry: Retry | None) -> None:
-    account = plan.sync.account
-    requester = account.manifest.requester
-    assert requester is not None, "operations have one"  # noqa: S101 - tells mypy
-    rate = requester.rate_limit
-    async with Client(
-        private_network=account.private_network,
-        rate=(rate.requests, rate.seconds) if rate else None,
-        request_seconds=requester.timeout_seconds,
-        retry=retry,
-    ) as client:
-        sender = _Sender(plan.sync, log, client)
+    async with Session(plan.sync.account, retry=retry) as session:
         flusher = asyncio.create_task(_flush_now_and_then(log))
         try:
-            await sender.send_all(plan.rows(), in_flight=requester.in_flight)
+            prepared = await prepare(plan.sync, session)
+            sender = _Sender(plan.sync, log, session, prepared)
+            await sender.send_all(plan.rows(), in_flight=session.requester.in_flight)
         finally:
             flusher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -105,10 +106,13 @@ async def _flush_now_and_then(log: SyncLog) -> None:
 class _Sender:
     """Sends the rows of one run over HTTP."""
 
-    def __init__(self, sync: Sync, log: SyncLog, client: Client) -> None:
+    def __init__(
+        self, sync: Sync, log: SyncLog, session: Session, prepared: Prepared
+    ) -> None:
         self._sync = sync
         self._log = log
-        self._client = client
+        self._session = session
+        self._prepared = prepared
 
     async def send_all(self, rows: Iterable[Row], *, in_flight: int) -> None:
         """Send batch after batch, a few at once, until the end or the first stop."""
@@ -116,7 +120,7 @@ class _Sender:
         errors: list[BaseException] = []
         try:
             for operation, batch in self._batches(rows):
-                under_way.add(asyncio.create_task(self._send(operation, batch)))
+                under_way.add(asyncio.create_task(self._send_rows(operation, batch)))
                 # Let the new request start before the next batch is rendered.
                 await asyncio.sleep(0)
                 if len(under_way) >= in_flight:
@@ -132,57 +136,114 @@ class _Sender:
             # What nobody foresaw is told before what stopped the sync.
             raise min(errors, key=lambda error: isinstance(error, ActivationError))
 
-    def _batches(self, rows: Iterable[Row]) -> Iterator[tuple[Operation, list[Entry]]]:
-        """Group rows by operation, number and bytes, in order.
+    def _batches(self, rows: Iterable[Row]) -> Iterator[tuple[Operation, list[Row]]]:
+        """Group rows by operation and number, in order.
 
         A row whose last attempt failed goes alone: if it is what made its batch fail,
         it no longer takes others with it.
         """
-        batch: list[Entry] = []
-        size = 0
+        batch: list[Row] = []
         current: Operation | None = None
         for row in rows:
             operation = self._sync.action.operation(row.operation)
-            try:
-                entry = make_entry(self._sync, operation, row)
-            except RecordRejected as error:
-                self._reject(row, "not_sendable", str(error))
-                continue
-            is_full = len(batch) >= operation.batch_size or (
-                size + entry.size > operation.batch_bytes
-            )
-            alone = row.is_retry or (batch and batch[-1].row.is_retry)
+            is_full = len(batch) >= operation.batch_size
+            alone = row.is_retry or (batch and batch[-1].is_retry)
             if current and batch and (operation is not current or is_full or alone):
                 yield current, batch
-                batch, size = [], 0
+                batch = []
             current = operation
-            batch.append(entry)
-            size += entry.size + 1  # the comma between two entries
+            batch.append(row)
         if current and batch:
             yield current, batch
 
-    async def _send(self, operation: Operation, entries: Sequence[Entry]) -> None:
-        call = make_call(self._sync, operation, entries)
+    async def _send_rows(self, operation: Operation, rows: Sequence[Row]) -> None:
+        """Send rows of one operation: ask for their identifiers first, if it must."""
+        if operation.find is not None:
+            rows = await self._found(operation.find, rows)
+        for entries in self._fitting(operation, rows):
+            await self._send(operation, entries)
+
+    async def _found(self, search: Find, rows: Sequence[Row]) -> list[Row]:
         try:
-            answer = await self._client.send(
-                call, again=may_pass(self._sync, operation)
+            found, problems = await find(
+                self._sync, self._session, search, rows, self._prepared
+            )
+        except DestinationUnavailable as error:
+            for row in rows:
+                self._log.add(_failed(row, error))
+            raise
+        for row in rows:
+            if row.key in problems:
+                self._reject(row, "not_found", problems[row.key])
+        return found
+
+    def _fitting(
+        self, operation: Operation, rows: Iterable[Row]
+    ) -> Iterator[list[Entry]]:
+        """The rows rendered, as many at once as a request has bytes for."""
+        batch: list[Entry] = []
+        size = 0
+        for row in rows:
+            try:
+                entry = make_entry(self._sync, operation, row, self._prepared)
+            except RecordRejected as error:
+                self._reject(row, "not_sendable", str(error))
+                continue
+            if batch and size + entry.size > operation.batch_bytes:
+                yield batch
+                batch, size = [], 0
+            batch.append(entry)
+            size += entry.size + 1  # the comma between two entries
+        if batch:
+            yield batch
+
+    async def _send(self, operation: Operation, entries: Sequence[Entry]) -> None:
+        sync = self._sync
+        try:
+            request = make_request(sync, operation, entries, self._prepared)
+        except TemplateError as error:
+            await self._refuse(operation, entries, Refusal("not_sendable", str(error)))
+            return
+        try:
+            answer = await self._session.send(
+                request,
+                idempotency_key=idempotency_key(entries),
+                again=may_pass(sync.account, operation.responses, sync.options),
             )
         except DestinationUnavailable as error:
             for entry in entries:
                 self._log.add(_failed(entry.row, error))
             raise
-        verdict = read_answer(self._sync, operation, entries, answer)
+        verdict = read_answer(sync, operation, entries, answer)
         for outcome in verdict.outcomes:
             self._log.add(outcome)
-        if verdict.refusal is not None and len(entries) == 1:
-            code, message = verdict.refusal.code, verdict.refusal.message
-            self._reject(entries[0].row, code, message, answer)
-        elif verdict.refusal is not None:
-            middle = len(entries) // 2
-            await self._send(operation, entries[:middle])
-            await self._send(operation, entries[middle:])
-        for entry in verdict.untold:
-            await self._send(operation, [entry])
+        if verdict.refusal is not None:
+            await self._refuse(operation, entries, verdict.refusal, answer)
+        elif verdict.untold and verdict.named:
+            await self._send(operation, verdict.untold)
+        else:
+            for entry in verdict.untold:
+                await self._send(operation, [entry])
+
+    async def _refuse(
+        self,
+        operation: Operation,
+        entries: Sequence[Entry],
+        refusal: Refusal,
+        answer: Answer | None = None,
+    ) -> None:
+        """Reject the one record that was refused, or find it among several."""
+        if len(entries) > 1:
+            await self._send_halves(operation, entries)
+        else:
+            self._reject(entries[0].row, refusal.code, refusal.message, answer)
+
+    async def _send_halves(
+        self, operation: Operation, entries: Sequence[Entry]
+    ) -> None:
+        middle = len(entries) // 2
+        await self._send(operation, entries[:middle])
+        await self._send(operation, entries[middle:])
 
     def _reject(
         self, row: Row, code: str, message: str, answer: Answer | None = None

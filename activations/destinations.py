@@ -20,10 +20,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from activations.actions import Setting
 from activations.client import Call, check_call
 from activations.documents import Document, read_document
 from activations.errors import ConfigError
-from activations.manifest import Manifest, Setting
+from activations.manifest import Manifest
 from activations.templates import TemplateError, compile_value
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -35,12 +36,6 @@ _FROM_ENVIRONMENT = re.compile(
 _SECRET_NAME = re.compile(
     r"authorization|cookie|token|secret|password|api[-_]?key", re.I
 )
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "boolean": (bool,),
-    "object": (dict,),
-}
 
 
 @dataclass(frozen=True)
@@ -184,15 +179,8 @@ class _AccountReader:
         return self._checked(place, value, setting)
 
     def _checked(self, place: tuple[str, ...], value: Any, setting: Setting) -> Any:
-        is_typed = isinstance(value, _TYPES[setting.type])
-        if not is_typed or (setting.type == "integer" and isinstance(value, bool)):
-            kind = type(value).__name__
-            self._problem(place, f"needs a value of type {setting.type}, found {kind}.")
-        elif setting.type == "string" and not value.strip():
-            self._problem(place, "is empty.")
-        elif setting.choices and value not in setting.choices:
-            choices = ", ".join(setting.choices)
-            self._problem(place, f"'{value}' is not possible. Values: {choices}.")
+        if problem := setting.problem(value):
+            self._problem(place, problem)
         return value
 
     def _env_var(self, name: str, default: str | None = None) -> str:
@@ -210,6 +198,7 @@ class _AccountReader:
         try:
             url = requester.url(settings)
             headers = requester.shared_headers(settings)
+            requester.shared_query(settings)
             call = Call(method="GET", url=url, headers=headers)
             check_call(call, private_network=account.private_network)
         except TemplateError as error:

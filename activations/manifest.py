@@ -8,7 +8,7 @@ it cannot say is a Python function in `connectors/`, which an action names inste
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import (
     Field,
@@ -17,38 +17,15 @@ from pydantic import (
     model_validator,
 )
 
-from activations.connectors import connector_names
+from activations.actions import Action, Operation, Setting
+from activations.auth import Auth
+from activations.calls import Request, RequestTemplate
 from activations.documents import read_document
 from activations.errors import ConfigError
 from activations.responses import Part, ResponseRule
-from activations.templates import Renderer, compile_path, compile_value, variables
+from activations.templates import Renderer, compile_value
 
 CATALOG = Path(__file__).parent / "catalog"
-
-REQUEST_NAMES = ("settings", "sync", "entries")
-ENTRY_NAMES = (
-    "settings",
-    "sync",
-    "operation",
-    "key",
-    "record",
-    "ref",
-    "idempotency_key",
-)
-
-
-class Setting(Part):
-    """What an account sets. Without a default it must be set."""
-
-    description: str
-    type: Literal["string", "integer", "boolean", "object"] = "string"
-    secret: bool = False
-    choices: tuple[str, ...] = Field(default=(), strict=False)
-    default: Any = None
-
-    @property
-    def is_required(self) -> bool:
-        return "default" not in self.model_fields_set
 
 
 class RateLimit(Part):
@@ -82,6 +59,8 @@ class Requester(Part):
 
     base_url: str
     headers: Any = Field(default_factory=dict)
+    query: dict[str, Any] = Field(default_factory=dict)
+    auth: Auth | None = None
     rate_limit: RateLimit | None = None
     in_flight: int = Field(default=4, gt=0, le=64)
     timeout_seconds: float = Field(default=30, gt=0)
@@ -89,11 +68,13 @@ class Requester(Part):
     signature: Signature | None = None
     _base_url: Renderer = PrivateAttr()
     _headers: Renderer = PrivateAttr()
+    _query: Renderer = PrivateAttr()
 
     @model_validator(mode="after")
     def _compile(self) -> Requester:
         self._base_url = compile_value(self.base_url, names=("settings",))
         self._headers = compile_value(self.headers, names=("settings",))
+        self._query = compile_value(self.query, names=("settings",))
         return self
 
     def url(self, settings: dict[str, Any]) -> str:
@@ -104,93 +85,34 @@ class Requester(Part):
         rendered = self._headers({"settings": settings})
         return {n: str(v) for n, v in rendered.items() if v is not None}
 
-
-class Request(Part):
-    """One HTTP call. `json` is the body; the path is below the base URL."""
-
-    method: str
-    path: str = ""
-    body: Any = Field(default=None, alias="json")
+    def shared_query(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The parameters of every request."""
+        found: dict[str, Any] = self._query({"settings": settings})
+        return found
 
 
-class Operation(Part):
-    """How records are inserted, updated, upserted or deleted.
+class Check(Part):
+    """A request that changes nothing and proves that the credential is accepted."""
 
-    `entry` is made for each record; `request` is made for a batch of entries. With a
-    batch size of 1 the request may use the record itself.
-    """
-
-    batch_size: int = Field(default=1, gt=0)
-    batch_bytes: int = Field(default=1_000_000, gt=0)
-    entry: Any = "{{ record }}"
     request: Request
     responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
-    _entry: Renderer = PrivateAttr()
-    _method: Renderer = PrivateAttr()
-    _path: Renderer = PrivateAttr()
-    _body: Renderer = PrivateAttr()
-    _has_one_address: bool = PrivateAttr(default=True)
+    _request: RequestTemplate = PrivateAttr()
 
     @model_validator(mode="after")
-    def _compile(self) -> Operation:
-        names = set(REQUEST_NAMES)
-        if self.batch_size == 1:
-            names |= {*ENTRY_NAMES, "entry"}
-        self._entry = compile_value(self.entry, names=ENTRY_NAMES)
-        self._method = compile_value(self.request.method, names=("settings",))
-        self._path = compile_path(self.request.path, names=names)
-        self._body = compile_value(self.request.body, names=names)
-        of_record = variables(self.request.path) - {"settings", "sync"}
-        self._has_one_address = not of_record
+    def _compile(self) -> Check:
+        self._request = self.request.compiled(names=("settings",))
         return self
 
     @property
-    def has_one_address(self) -> bool:
-        """Whether the URL is the same for every record."""
-        return self._has_one_address
-
-    def render_entry(self, context: dict[str, Any]) -> Any:
-        return self._entry(context)
-
-    def render_request(self, context: dict[str, Any]) -> tuple[str, str, Any]:
-        """Method, path and body of one request."""
-        method = str(self._method(context)).upper()
-        return method, str(self._path(context)), self._body(context)
+    def template(self) -> RequestTemplate:
+        return self._request
 
 
-class Action(Part):
-    """One thing an account can keep equal to a sync: contacts, a list, a file."""
+class Erase(Operation):
+    """How the tool is asked to forget a person, who is named by `key`."""
 
     description: str
-    key: str | None = None
-    operations: dict[Literal["insert", "update", "upsert", "delete"], Operation] = (
-        Field(default_factory=dict)
-    )
-    connector: str | None = None
-
-    @model_validator(mode="after")
-    def _is_complete(self) -> Action:
-        if (self.connector is None) == (not self.operations):
-            raise ValueError("needs either 'operations' or a 'connector'.")
-        if self.connector is not None and self.connector not in connector_names():
-            raise ValueError(
-                f"there is no connector '{self.connector}'. "
-                f"Connectors: {', '.join(connector_names())}."
-            )
-        writes = {"insert", "update"} <= self.operations.keys()
-        if self.operations and not writes and "upsert" not in self.operations:
-            raise ValueError("needs the operation 'upsert', or 'insert' and 'update'.")
-        return self
-
-    @property
-    def can_delete(self) -> bool:
-        return self.connector is not None or "delete" in self.operations
-
-    def operation(self, name: Literal["insert", "update", "delete"]) -> Operation:
-        """How the planned operation `name` is done: itself, or as an upsert."""
-        if name in self.operations:
-            return self.operations[name]
-        return self.operations["upsert"]
+    key: str
 
 
 class Manifest(Part):
@@ -200,6 +122,8 @@ class Manifest(Part):
     documentation: str
     settings: dict[str, Setting] = Field(default_factory=dict)
     requester: Requester | None = None
+    check: Check | None = None
+    erase: Erase | None = None
     actions: dict[str, Action] = Field(min_length=1)
 
     @model_validator(mode="after")

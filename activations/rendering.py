@@ -1,20 +1,21 @@
-"""Rendering: from planned rows to the request that carries them."""
+"""Rendering: from planned rows to what a request carries of them."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from activations.client import Call
+from activations.actions import Action, Find, Operation
+from activations.calls import Rendered, json_bytes
 from activations.connectors import Row
 from activations.errors import RecordRejected
-from activations.manifest import Operation
 from activations.syncs import Sync
 from activations.templates import TemplateError
+
+Prepared = Mapping[str, Any]
+"""What the steps before the first record have given, by their names."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,21 @@ class Entry:
     size: int
 
 
-def make_entry(sync: Sync, operation: Operation, row: Row) -> Entry:
+@dataclass(frozen=True)
+class Searched:
+    """A planned row whose identifier is asked for."""
+
+    row: Row
+    context: Mapping[str, Any]
+    entry: Any
+
+
+def make_entry(sync: Sync, operation: Operation, row: Row, prepared: Prepared) -> Entry:
     """Render the row; `RecordRejected` where the destination could never take it."""
+    context = row_context(sync, row, prepared)
     try:
-        data = operation.render_entry(_row_context(sync, row))
-        size = len(_body(data))
+        data = operation.render_entry(context)
+        size = len(json_bytes(data))
     except (TemplateError, TypeError, ValueError) as error:
         raise RecordRejected(f"The record cannot be rendered: {error}") from error
     if size > operation.batch_bytes:
@@ -40,44 +51,62 @@ def make_entry(sync: Sync, operation: Operation, row: Row) -> Entry:
     return Entry(row=row, data=data, size=size)
 
 
-def make_call(sync: Sync, operation: Operation, entries: Sequence[Entry]) -> Call:
+def make_request(
+    sync: Sync, operation: Operation, entries: Sequence[Entry], prepared: Prepared
+) -> Rendered:
     """The request that carries these entries."""
-    requester = sync.account.manifest.requester
-    assert requester is not None, "operations have one"  # noqa: S101 - tells mypy
-    settings = dict(sync.account.settings)
-    context = _context(sync) | {"entries": [entry.data for entry in entries]}
+    context = shared_context(sync, prepared) | {"entries": [e.data for e in entries]}
+    first = entries[0]
     if operation.batch_size == 1:
-        context |= _row_context(sync, entries[0].row) | {"entry": entries[0].data}
-    method, path, content = operation.render_request(context)
-    body = b"" if content is None else _body(content)
-    headers = requester.shared_headers(settings)
-    if content is not None:
-        headers["Content-Type"] = "application/json"
-    if requester.idempotency_header is not None:
-        headers[requester.idempotency_header] = _idempotency_key(entries)
-    signature = requester.signature
-    if signature is not None and (key := signature.key(settings)) is not None:
-        digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
-        headers[signature.header] = signature.prefix + digest
-    url = requester.url(settings) + path
-    return Call(method=method, url=url, headers=headers, body=body)
+        context |= row_context(sync, first.row, prepared) | {"entry": first.data}
+    return operation.template(first.row.ref).render(context)
 
 
-def _context(sync: Sync) -> dict[str, Any]:
-    return {"settings": sync.account.settings, "sync": sync.name}
+def make_search(find: Find, searched: Sequence[Searched]) -> Rendered:
+    """The request that asks for the tool's identifiers of these rows."""
+    entries = [each.entry for each in searched]
+    first = {"entries": entries, "entry": entries[0]}
+    return find.template.render(dict(searched[0].context) | first)
 
 
-def _row_context(sync: Sync, row: Row) -> dict[str, Any]:
-    return _context(sync) | {
+def make_searched(sync: Sync, find: Find, row: Row, prepared: Prepared) -> Searched:
+    """The row as a search names it; `RecordRejected` where it cannot be named."""
+    context = row_context(sync, row, prepared)
+    try:
+        return Searched(row=row, context=context, entry=find.render_entry(context))
+    except TemplateError as error:
+        raise RecordRejected(f"The record cannot be looked up: {error}") from error
+
+
+def shared_context(sync: Sync, prepared: Prepared) -> dict[str, Any]:
+    """What every template of a sync can name."""
+    return {
+        "settings": sync.account.settings,
+        "sync": sync.name,
+        "options": sync.options,
+        "prepared": prepared,
+    }
+
+
+def row_context(sync: Sync, row: Row, prepared: Prepared) -> dict[str, Any]:
+    """What a template about one row can name."""
+    record, other = _record(sync, row)
+    return shared_context(sync, prepared) | {
         "operation": row.operation,
         "key": row.key,
-        "record": row.record,
+        "record": record,
+        "other": other,
         "ref": row.ref,
         "idempotency_key": row.idempotency_key,
     }
 
 
-def _idempotency_key(entries: Sequence[Entry]) -> str:
+def with_ref(row: Row, ref: str) -> Row:
+    """The row, with the identifier that the tool has for it."""
+    return replace(row, ref=ref)
+
+
+def idempotency_key(entries: Sequence[Entry]) -> str:
     """Of one row its own; of a batch one that any other set of rows would not have."""
     keys = [entry.row.idempotency_key for entry in entries]
     if len(keys) == 1:
@@ -85,6 +114,39 @@ def _idempotency_key(entries: Sequence[Entry]) -> str:
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
 
-def _body(data: Any) -> bytes:
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode()
+def _record(sync: Sync, row: Row) -> tuple[Any, dict[str, Any]]:
+    """The record as the action takes it, and the columns that are no field of it.
+
+    Of a row that leaves only the key is known; where the action has fields, that is
+    enough to name it as it was named when it came.
+    """
+    action = sync.action
+    if not action.fields:
+        return row.record, dict(row.record or {})
+    columns = {sync.key: row.key} if row.record is None else row.record
+    record = {
+        name: _field(sync, action, name, columns, is_whole=row.record is not None)
+        for name in action.fields
+    }
+    needed = action.needs_one_of
+    if needed and all(record[name] is None for name in needed):
+        raise RecordRejected(
+            f"None of {', '.join(needed)} is left after cleaning; one is needed."
+        )
+    other = {n: value for n, value in columns.items() if n not in action.fields}
+    return record, other
+
+
+def _field(
+    sync: Sync, action: Action, name: str, columns: Mapping[str, Any], *, is_whole: bool
+) -> Any:
+    field, value = action.fields[name], columns.get(name)
+    if value is not None:
+        context = {"value": value, "row": columns, "options": sync.options}
+        try:
+            value = field.render(context | {"settings": sync.account.settings})
+        except TemplateError as error:
+            raise RecordRejected(f"'{name}': {error}") from error
+    if value is None and field.required and (is_whole or name == sync.key):
+        raise RecordRejected(f"'{name}' is missing, or nothing is left after cleaning.")
+    return value

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, model_validator
 
 from activations.templates import Renderer, compile_value
 
-RESPONSE_NAMES = ("settings", "status", "response")
+RESPONSE_NAMES = ("settings", "options", "status", "response", "headers", "text")
 
 
 class Part(BaseModel):
@@ -21,10 +21,13 @@ class Items(Part):
     """Where an answer speaks of single records: a list, and what stands in each item.
 
     An item is matched to its record by `key` (the record's key, or a list of keys) or
-    by `index` (its place in the request), never by its place in the answer.
+    by `index` (its place in the request). `position` is the item's place in the answer,
+    for tools that answer in the order of the request; it is null unless the answer has
+    exactly one item for each record. `when` says which items of the list are meant.
     """
 
     items: str
+    when: str | None = None
     key: str | None = None
     index: str | None = None
     ref: str | None = None
@@ -37,10 +40,10 @@ class Items(Part):
         if self.key is None and self.index is None:
             raise ValueError("needs 'key' or 'index', to match an item to its record.")
         self._fields["items"] = compile_value(self.items, names=RESPONSE_NAMES)
-        for name in ("key", "index", "ref", "code", "message"):
+        for name in ("when", "key", "index", "ref", "code", "message"):
             text = getattr(self, name)
             if text is not None:
-                names = (*RESPONSE_NAMES, "item")
+                names = (*RESPONSE_NAMES, "item", "position")
                 self._fields[name] = compile_value(text, names=names)
         return self
 
@@ -52,7 +55,9 @@ class ResponseRule(Part):
     """What an answer means. The first rule whose `status` and `when` fit decides.
 
     `partial`: the answer speaks of each record. With `accepted`, a record counts as
-    delivered only when it is named there; with `rejected` alone, when it is not named.
+    delivered only when it is named there; with `rejected` alone, when it is not named,
+    unless `others` says that they go again: such a tool refuses the whole batch and
+    names the culprits. `ref` is what the tool calls the one record of a request.
     """
 
     status: int | list[int] | None = None
@@ -60,8 +65,10 @@ class ResponseRule(Part):
     outcome: Literal["succeeded", "rejected", "retry", "fatal", "partial"]
     message: str | None = None
     code: str | None = None
+    ref: str | None = None
     accepted: Items | None = None
     rejected: Items | None = None
+    others: Literal["delivered", "again"] = "delivered"
     _fields: dict[str, Renderer] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
@@ -71,7 +78,7 @@ class ResponseRule(Part):
         lists = self.accepted is not None or self.rejected is not None
         if lists != (self.outcome == "partial"):
             raise ValueError("'accepted' and 'rejected' go with outcome 'partial'.")
-        for name in ("when", "message", "code"):
+        for name in ("when", "message", "code", "ref"):
             text = getattr(self, name)
             if text is not None:
                 self._fields[name] = compile_value(text, names=RESPONSE_NAMES)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from activations.actions import Action
 from activations.cron import cron_problem
 from activations.destinations import Account, load_destinations
 from activations.errors import ConfigError
-from activations.manifest import Action, load_catalog
+from activations.manifest import load_catalog
 
 FOLDER = "models/syncs/"
 PROFILE = "profile_id"
@@ -47,6 +48,7 @@ class Sync:
     key: str
     schedule: str | None = None
     max_delete_share: float = 0.1
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def action(self) -> Action:
@@ -63,6 +65,7 @@ class _SyncMeta(BaseModel):
     schedule: str | None = None
     max_delete_share: float = Field(default=0.1, ge=0, le=1)
     control_group: Literal["honour", "ignore"] = "honour"
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 def dbt_manifest(data_dir: Path) -> Path:
@@ -195,6 +198,7 @@ class _SyncReader:
             key=meta.key,
             schedule=meta.schedule,
             max_delete_share=meta.max_delete_share,
+            options=self._options(account.manifest.actions[meta.action], meta.options),
         )
 
     def _meta(self) -> _SyncMeta | None:
@@ -251,12 +255,45 @@ class _SyncReader:
         if meta.mode == "mirror" and not action.can_delete:
             message = f"'{meta.action}' cannot delete, so it cannot mirror. Use upsert."
             self._problem("mode", message)
+        self._check_options(action, meta.options)
+        self._check_columns(action)
         if action.key is not None and action.key != meta.key:
             message = (
                 f"'{meta.action}' finds records by '{action.key}'; that is the key."
             )
             self._problem("key", message)
         return account
+
+    def _check_options(self, action: Action, given: Mapping[str, Any]) -> None:
+        for name in given.keys() - action.options.keys():
+            known = ", ".join(action.options) or "none"
+            self._problem(f"options.{name}", f"no such option. Options: {known}.")
+        for name, option in action.options.items():
+            if name in given and (wrong := option.problem(given[name])):
+                self._problem(f"options.{name}", wrong)
+            elif name not in given and option.is_required:
+                self._problem("options", f"'{name}' is not set: {option.description}")
+
+    def _options(self, action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Every option of the action, with its default where it is not set."""
+        return {name: given.get(name, o.default) for name, o in action.options.items()}
+
+    def _check_columns(self, action: Action) -> None:
+        """The columns of the model are those that the action takes; none is missing."""
+        columns = self._node.get("columns", {}).keys() - {f"_{PROFILE}"}
+        if not action.fields:
+            return
+        fields = ", ".join(action.fields)
+        for name in sorted(columns - action.fields.keys()):
+            if action.other_fields is None:
+                self._problem("", f"the action takes no '{name}'. Fields: {fields}.")
+        for name, declared in action.fields.items():
+            if declared.required and name not in columns:
+                what = declared.description
+                self._problem("", f"the action needs the column '{name}': {what}")
+        needed = action.needs_one_of
+        if needed and not columns & set(needed):
+            self._problem("", f"the action needs one of {', '.join(needed)}.")
 
     def _problem(self, field: str, message: str) -> None:
         place = f"{self._node['name']}: meta.sync" + (f".{field}" if field else "")

@@ -17,6 +17,8 @@ import jinja2
 import jinja2.meta
 import jinja2.sandbox
 
+from activations.filters import FILTERS
+
 Context = Mapping[str, Any]
 Renderer = Callable[[Context], Any]
 
@@ -47,18 +49,6 @@ class _Environment(jinja2.sandbox.SandboxedEnvironment):
         return super().getitem(obj, argument)
 
 
-def without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The object without its empty fields: a null is left out instead of sent."""
-    return {name: inner for name, inner in value.items() if inner is not None}
-
-
-def required(value: Any, message: str) -> Any:
-    """The value, or the record is refused with `message` where there is none."""
-    if value is None:
-        raise TemplateError(message)
-    return value
-
-
 def _text(value: Any) -> Any:
     if value is None:
         raise TemplateError("an empty value stands inside a text")
@@ -74,8 +64,7 @@ def _environment(finalize: Callable[[Any], Any]) -> _Environment:
         undefined=jinja2.StrictUndefined, finalize=finalize, autoescape=False
     )
     environment.globals.clear()
-    environment.filters["without_nulls"] = without_nulls
-    environment.filters["required"] = required
+    environment.filters |= FILTERS
     return environment
 
 

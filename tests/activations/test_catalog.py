@@ -268,7 +268,7 @@ WRONG: dict[str, dict[str, Any]] = {
             }
         },
     },
-    "needs the operation 'upsert', or 'insert' and 'update'": {
+    "needs the operation 'upsert', 'insert' or 'add'": {
         "requester": {"base_url": "https://x.example"},
         "actions": {
             "a": {

@@ -1,0 +1,276 @@
+"""The part of a manifest that says what a tool can hold, and by which requests."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from activations.calls import Request, RequestTemplate
+from activations.connectors import Planned, connector_names
+from activations.responses import RESPONSE_NAMES, Part, ResponseRule
+from activations.templates import Renderer, compile_value
+
+Mode = Literal["insert", "update", "upsert", "mirror", "audience", "append"]
+OperationName = Literal["insert", "update", "upsert", "delete", "add", "remove"]
+
+SHARED_NAMES = ("settings", "sync", "options", "prepared")
+ENTRY_NAMES = (
+    *SHARED_NAMES,
+    *("operation", "key", "record", "other", "ref", "idempotency_key"),
+)
+_CHOICES: dict[Planned, tuple[OperationName, ...]] = {
+    "insert": ("insert", "upsert", "add"),
+    "update": ("update", "upsert", "add"),
+    "delete": ("delete", "remove"),
+}
+
+
+class Setting(Part):
+    """What an account or a sync sets. Without a default it must be set."""
+
+    description: str
+    type: Literal["string", "integer", "boolean", "object"] = "string"
+    secret: bool = False
+    choices: tuple[str, ...] = Field(default=(), strict=False)
+    default: Any = None
+
+    @property
+    def is_required(self) -> bool:
+        return "default" not in self.model_fields_set
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with the value that was set; None where nothing is."""
+        is_typed = isinstance(value, _TYPES[self.type])
+        if not is_typed or (self.type == "integer" and isinstance(value, bool)):
+            return f"needs a value of type {self.type}, found {type(value).__name__}."
+        if self.type == "string" and not value.strip():
+            return "is empty."
+        if self.choices and value not in self.choices:
+            return f"'{value}' is not possible. Values: {', '.join(self.choices)}."
+        return None
+
+
+_TYPES: dict[str, type] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "object": dict,
+}
+
+
+class RecordField(Part):
+    """A column that an action takes, and how its value is made what the tool wants.
+
+    `value` is not asked where the column is null or absent.
+    """
+
+    description: str
+    required: bool = False
+    value: str = "{{ value }}"
+    _value: Renderer = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _compile(self) -> RecordField:
+        names = ("value", "row", "settings", "options")
+        self._value = compile_value(self.value, names=names)
+        return self
+
+    def render(self, context: dict[str, Any]) -> Any:
+        return self._value(context)
+
+
+class Step(Part):
+    """A request that is made once a run, before the first record: it gives a value.
+
+    `when` says whether it is made at all. `next`, where it is not null, is the `page`
+    of the same request made again, until there is a value.
+    """
+
+    name: str
+    when: str | None = None
+    request: Request
+    value: str
+    next: str | None = None
+    responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
+    _when: Renderer = PrivateAttr()
+    _request: RequestTemplate = PrivateAttr()
+    _value: Renderer = PrivateAttr()
+    _next: Renderer = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _compile(self) -> Step:
+        when = "{{ true }}" if self.when is None else self.when
+        answered = (*SHARED_NAMES, *RESPONSE_NAMES)
+        self._when = compile_value(when, names=SHARED_NAMES)
+        self._request = self.request.compiled(names=(*SHARED_NAMES, "page"))
+        self._value = compile_value(self.value, names=answered)
+        self._next = compile_value(self.next, names=answered)
+        return self
+
+    @property
+    def template(self) -> RequestTemplate:
+        return self._request
+
+    def is_due(self, context: dict[str, Any]) -> bool:
+        return bool(self._when(context))
+
+    def read(self, context: dict[str, Any]) -> tuple[Any, Any]:
+        """The value that the answer gives, and the next page."""
+        return self._value(context), self._next(context)
+
+
+class Find(Part):
+    """A request that finds the tool's own identifiers of a batch's records.
+
+    `items` is a list in the answer; `key` names the record of an item, `ref` is what
+    the tool calls it. Records that are not found are rejected, or kept without a `ref`.
+    """
+
+    entry: Any = "{{ key }}"
+    request: Request
+    items: str
+    key: str
+    ref: str
+    missing: Literal["rejected", "kept"] = "rejected"
+    responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
+    _entry: Renderer = PrivateAttr()
+    _request: RequestTemplate = PrivateAttr()
+    _items: Renderer = PrivateAttr()
+    _item: Renderer = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _compile(self) -> Find:
+        self._entry = compile_value(self.entry, names=ENTRY_NAMES)
+        self._request = self.request.compiled(names={*ENTRY_NAMES, "entries", "entry"})
+        self._items = compile_value(self.items, names=RESPONSE_NAMES)
+        named = {"key": self.key, "ref": self.ref}
+        self._item = compile_value(named, names=(*RESPONSE_NAMES, "item"))
+        return self
+
+    @property
+    def template(self) -> RequestTemplate:
+        return self._request
+
+    def render_entry(self, context: dict[str, Any]) -> Any:
+        return self._entry(context)
+
+    def read(self, context: dict[str, Any]) -> list[tuple[str, str]]:
+        """Key and identifier of each record that was found."""
+        found = self._items(context)
+        items = found if isinstance(found, list) else []
+        named = [self._item({**context, "item": item}) for item in items]
+        return [
+            (str(each["key"]), str(each["ref"]))
+            for each in named
+            if each["key"] is not None and each["ref"] is not None
+        ]
+
+
+class Operation(Part):
+    """How records are inserted, updated, upserted, deleted, added or removed.
+
+    `entry` is made for each record; `request` is made for a batch of entries. With a
+    batch size of 1 the request may use the record itself, and `create` is the request
+    for a record that has no `ref`.
+    """
+
+    batch_size: int = Field(default=1, gt=0)
+    batch_bytes: int = Field(default=1_000_000, gt=0)
+    entry: Any = "{{ record }}"
+    find: Find | None = None
+    request: Request
+    create: Request | None = None
+    responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
+    _entry: Renderer = PrivateAttr()
+    _request: RequestTemplate = PrivateAttr()
+    _create: RequestTemplate | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _compile(self) -> Operation:
+        names = {*SHARED_NAMES, "entries"}
+        if self.batch_size == 1:
+            names |= {*ENTRY_NAMES, "entry"}
+        self._entry = compile_value(self.entry, names=ENTRY_NAMES)
+        self._request = self.request.compiled(names=names)
+        if self.create is not None:
+            if self.batch_size != 1:
+                raise ValueError("'create' goes with a batch size of 1.")
+            self._create = self.create.compiled(names=names)
+        return self
+
+    @property
+    def has_one_address(self) -> bool:
+        """Whether the URL is the same for every record."""
+        return self.request.has_one_address
+
+    def render_entry(self, context: dict[str, Any]) -> Any:
+        return self._entry(context)
+
+    def template(self, ref: str | None) -> RequestTemplate:
+        """The request for a record that has this `ref`, or for a batch."""
+        if ref is None and self._create is not None:
+            return self._create
+        return self._request
+
+
+class Action(Part):
+    """One thing an account can keep equal to a sync: contacts, a list, a file.
+
+    Without `fields` it takes every column as it is. With them it takes these, and
+    others only where `other_fields` says what becomes of them.
+    """
+
+    description: str
+    key: str | None = None
+    options: dict[str, Setting] = Field(default_factory=dict)
+    fields: dict[str, RecordField] = Field(default_factory=dict)
+    other_fields: str | None = None
+    needs_one_of: tuple[str, ...] = Field(default=(), strict=False)
+    prepare: tuple[Step, ...] = Field(default=(), strict=False)
+    operations: dict[OperationName, Operation] = Field(default_factory=dict)
+    connector: str | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Action:
+        if (self.connector is None) == (not self.operations):
+            raise ValueError("needs either 'operations' or a 'connector'.")
+        if self.connector is not None and self.connector not in connector_names():
+            raise ValueError(
+                f"there is no connector '{self.connector}'. "
+                f"Connectors: {', '.join(connector_names())}."
+            )
+        if self.operations and not {"insert", "upsert", "add"} & self.operations.keys():
+            raise ValueError("needs the operation 'upsert', 'insert' or 'add'.")
+        if unknown := set(self.needs_one_of) - self.fields.keys():
+            raise ValueError(f"'needs_one_of' names no field: {sorted(unknown)}.")
+        return self
+
+    @property
+    def can_delete(self) -> bool:
+        return self.connector is not None or self._has("delete")
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The modes in which a sync can use the action."""
+        if self.connector is not None:
+            return ("insert", "update", "upsert", "mirror", "append")
+        if "add" in self.operations:
+            return ("audience",) if self._has("delete") else ("insert",)
+        can_upsert = self._has("insert") and self._has("update")
+        possible: dict[Mode, bool] = {
+            "insert": self._has("insert"),
+            "update": self._has("update"),
+            "upsert": can_upsert,
+            "mirror": can_upsert and self._has("delete"),
+            "append": self._has("insert"),
+        }
+        return tuple(mode for mode, is_possible in possible.items() if is_possible)
+
+    def operation(self, planned: Planned) -> Operation:
+        """How the planned operation is done: itself, as an upsert, or as a member."""
+        (name, *_) = (n for n in _CHOICES[planned] if n in self.operations)
+        return self.operations[name]
+
+    def _has(self, planned: Planned) -> bool:
+        return any(name in self.operations for name in _CHOICES[planned])

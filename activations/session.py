@@ -1,0 +1,107 @@
+"""Sessions: the requests of one account, at its address and with its credential."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from activations.auth import Tokens
+from activations.calls import Rendered, with_query
+from activations.client import Answer, Call, Client
+from activations.destinations import Account
+from activations.manifest import Requester
+from activations.retries import Retry
+
+
+class Session:
+    """Sends what was rendered for an account; within one event loop, one use."""
+
+    def __init__(self, account: Account, *, retry: Retry | None = None) -> None:
+        requester = account.manifest.requester
+        assert requester is not None, "operations have one"  # noqa: S101 - tells mypy
+        self.requester: Requester = requester
+        self._account = account
+        self._settings = dict(account.settings)
+        rate = requester.rate_limit
+        self._client = Client(
+            private_network=account.private_network,
+            rate=(rate.requests, rate.seconds) if rate else None,
+            request_seconds=requester.timeout_seconds,
+            retry=retry,
+        )
+        oauth2 = requester.auth and requester.auth.oauth2
+        self._tokens = Tokens(oauth2, self._settings, self._client) if oauth2 else None
+
+    async def __aenter__(self) -> Session:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._client.__aexit__(kind, error, traceback)
+
+    async def send(
+        self,
+        rendered: Rendered,
+        *,
+        idempotency_key: str | None = None,
+        again: Callable[[Answer], bool] = lambda answer: False,
+    ) -> Answer:
+        """The answer to a request. A token that is refused is renewed, once."""
+        headers = self._headers(rendered)
+        if idempotency_key is not None and self.requester.idempotency_header:
+            headers[self.requester.idempotency_header] = idempotency_key
+        if self._tokens is None:
+            return await self._client.send(self._call(rendered, headers), again=again)
+        token = await self._tokens.token()
+        headers["Authorization"] = f"Bearer {token}"
+        answer = await self._client.send(self._call(rendered, headers), again=again)
+        if answer.status == 401:
+            token = await self._tokens.token(instead_of=token)
+            headers["Authorization"] = f"Bearer {token}"
+            answer = await self._client.send(self._call(rendered, headers), again=again)
+        return answer
+
+    def _headers(self, rendered: Rendered) -> dict[str, str]:
+        headers = self.requester.shared_headers(self._settings)
+        headers |= rendered.headers
+        auth = self.requester.auth
+        if auth is not None and auth.basic is not None:
+            headers["Authorization"] = auth.basic.header(self._settings)
+        signature = self.requester.signature
+        if signature is not None and (key := signature.key(self._settings)) is not None:
+            body = rendered.body or b""
+            digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+            headers[signature.header] = signature.prefix + digest
+        return headers
+
+    def _call(self, rendered: Rendered, headers: Mapping[str, str]) -> Call:
+        base = rendered.base_url or self.requester.url(self._settings)
+        query = self.requester.shared_query(self._settings)
+        return Call(
+            method=rendered.method,
+            url=with_query(base.rstrip("/") + rendered.path, query),
+            headers=dict(headers),
+            body=rendered.body or b"",
+        )
+
+
+def answer_context(
+    account: Account, answer: Answer, options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What templates that read an answer can name."""
+    return {
+        "settings": account.settings,
+        "options": options or {},
+        "status": answer.status,
+        "response": answer.data,
+        "headers": answer.headers,
+        "text": answer.text,
+    }
