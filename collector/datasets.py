@@ -171,6 +171,8 @@ SYNC_REQUESTS = Dataset(
             pa.field("request", pa.string(), nullable=False),
             pa.field("run_id", pa.string()),
             pa.field("key", pa.string()),
+            # Whether a retry is of what was rejected too.
+            pa.field("rejected", pa.bool_()),
             # How many rows a release lets go, at most.
             pa.field("inserts", pa.int64()),
             pa.field("updates", pa.int64()),
