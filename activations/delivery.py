@@ -66,6 +66,7 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
             action=plan.sync.action_name,
             mode=plan.sync.mode,
             types=plan.types,
+            options=plan.sync.options,
             private_network=plan.sync.account.private_network,
         )
         untold = {row.key: row for row in chunk}

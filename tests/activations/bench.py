@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from activations.actions import Action
 from activations.destinations import load_destinations
 from activations.manifest import CATALOG, Manifest, load_catalog
 from activations.plan import Plan, make_plan
 from activations.retries import Retry
 from activations.runs import SyncRun, run_sync
 from activations.sync_log import log_files
-from activations.syncs import Sync
+from activations.syncs import Mode, Sync
 
 QUICK = Retry(
     attempts=3, first_wait=0.01, longest_wait=0.05, longest_retry_after=1, seconds=5
@@ -95,7 +96,8 @@ def bench(
     settings: Mapping[str, Any],
     *,
     action: str,
-    mode: str = "mirror",
+    mode: Mode = "mirror",
+    options: Mapping[str, Any] | None = None,
     catalog: Mapping[str, Manifest] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Bench:
@@ -113,10 +115,16 @@ def bench(
         table="acct__people",
         account=accounts["acct"],
         action_name=action,
-        mode="mirror" if mode == "mirror" else "upsert",
+        mode=mode,
         key="email",
+        options=_options(accounts["acct"].manifest.actions[action], options or {}),
     )
     return Bench(data_dir=tmp_path / "data", sync=sync)
+
+
+def _options(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of the action, with its default where it is not given."""
+    return {name: given.get(name, o.default) for name, o in action.options.items()}
 
 
 def catalog_at(url: str, tool: str, **changes: Any) -> dict[str, Manifest]:

@@ -26,7 +26,9 @@ ROOT = Path(__file__).parents[2]
 NAME = "crm__people"
 
 
-def prepare(tmp_path: Path, account: dict[str, object], *, action: str) -> Path:
+def prepare(
+    tmp_path: Path, account: dict[str, object], *, action: str, **more: object
+) -> Path:
     """A data directory with a published payload and dbt's manifest of its sync."""
     data_dir = tmp_path / "data"
     file = tmp_path / "destinations.yml"
@@ -34,6 +36,7 @@ def prepare(tmp_path: Path, account: dict[str, object], *, action: str) -> Path:
     sync = {
         **{"destination": "crm", "action": action, "mode": "mirror", "key": "email"},
         "control_group": "ignore",
+        **more,
     }
     node = {
         "resource_type": "model",

@@ -58,7 +58,7 @@ lone:
     found = "\n".join(problems(tmp_path, text))
     for expected in (
         "destinations.yml:3: hub.manifest: there is no manifest 'hubspt'. "
-        "Manifests: csv, hubspot, webhook.",
+        "Manifests: csv, hubspot, postgres, webhook.",
         "destinations.yml:6: shop.setings: there is no such key here",
         "destinations.yml:7: Bad-Name: a name is lower-case",
         "colour: 'CSV file' has no such setting. Settings: directory, escape_formulas.",

@@ -1,0 +1,1 @@
+"""What the Postgres connector is made of."""

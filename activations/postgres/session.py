@@ -1,0 +1,116 @@
+"""Connections to a Postgres server, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import certifi
+import psycopg
+
+from activations.egress import allowed_addresses
+from activations.errors import (
+    AuthenticationError,
+    DestinationRefused,
+    EgressDenied,
+)
+from activations.retries import TryAgain
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+CONNECT_SECONDS = 15
+# One statement moves up to a batch; a lock that is held longer is somebody's mistake.
+_STATEMENT_TIMEOUT = "10min"
+_LOCK_TIMEOUT = "1min"
+# The server's state and the value at fault come back as class and code of SQLSTATE.
+_OF_A_RECORD = ("21", "22", "23", "44", "54", "P0")
+_PASSES = ("08", "40", "53", "55", "57", "58")
+_CREDENTIAL_WORDS = (
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "authentication failed",
+    "role ",
+)
+_ADDRESS_WORDS = ("certificate", "does not support SSL", "database ")
+
+
+def connect(settings: Mapping[str, Any], *, private_network: bool) -> Connection:
+    """A session in UTC, on a judged address, with no setting of the environment's."""
+    host, port = str(settings["host"]), int(settings["port"])
+    sslmode = str(settings["sslmode"])
+    if sslmode != "verify-full" and not private_network:
+        raise EgressDenied(
+            f"sslmode '{sslmode}' does not prove who answers, so it is for private "
+            "networks: an account says `private_network: true` to use it."
+        )
+    addresses = allowed_addresses(host, port, private_network=private_network)
+    try:
+        connection = psycopg.connect(
+            # libpq tries these addresses; the name is only for the certificate.
+            host=",".join([host] * len(addresses)),
+            hostaddr=",".join(str(address) for address in addresses),
+            port=port,
+            dbname=str(settings["database"]),
+            user=str(settings["user"]),
+            password=settings["password"] or "",
+            passfile="/dev/null",
+            **_security(sslmode, settings["ca_file"]),
+            gssencmode="disable",
+            target_session_attrs="read-write",
+            connect_timeout=CONNECT_SECONDS,
+            keepalives_idle=10,
+            tcp_user_timeout=60_000,
+            application_name="kith",
+            client_encoding="utf8",
+            options=(
+                "-c timezone=UTC -c datestyle=ISO "
+                f"-c statement_timeout={_STATEMENT_TIMEOUT} "
+                f"-c lock_timeout={_LOCK_TIMEOUT}"
+            ),
+            # A pooler between us may give each transaction another server process.
+            prepare_threshold=None,
+        )
+    except psycopg.OperationalError as error:
+        raise _not_connected(error) from None
+    return connection
+
+
+def _security(sslmode: str, ca_file: str | None) -> dict[str, Any]:
+    if sslmode == "verify-full":
+        return {"sslmode": sslmode, "sslrootcert": ca_file or certifi.where()}
+    # Whoever cannot prove a name is never sent a password in clear.
+    return {"sslmode": sslmode, "require_auth": "!password"} | (
+        {"sslrootcert": ca_file} if ca_file else {}
+    )
+
+
+def _not_connected(error: psycopg.OperationalError) -> Exception:
+    """libpq tells no SQLSTATE of a connection that was not made, only words."""
+    text = " ".join(str(error).split())
+    if any(words in text for words in _CREDENTIAL_WORDS):
+        return AuthenticationError(f"Postgres does not accept the credential: {text}")
+    if any(words in text for words in _ADDRESS_WORDS):
+        return DestinationRefused(text)
+    return TryAgain(text, code="connection")
+
+
+def is_of_a_record(error: psycopg.Error) -> bool:
+    """Whether the server refuses a value, and would take other rows."""
+    return (error.sqlstate or "")[:2] in _OF_A_RECORD
+
+
+def explained(error: psycopg.Error) -> Exception:
+    """What happens next after an error that is not of a record."""
+    state = error.sqlstate or ""
+    text = describe(error)
+    if not state or state[:2] in _PASSES:
+        return TryAgain(text, code=state or "connection")
+    if state[:2] == "28":
+        return AuthenticationError(f"Postgres does not accept the credential: {text}")
+    return DestinationRefused(f"Postgres refuses: {text}")
+
+
+def describe(error: psycopg.Error) -> str:
+    """The server's sentence; without its detail, which quotes whole rows."""
+    return error.diag.message_primary or " ".join(str(error).split())
