@@ -63,19 +63,33 @@ def read_reply(
     rules: Sequence[ResponseRule],
     answer: Answer,
     options: Mapping[str, Any],
-) -> None:
-    """Check the answer to a request that carries no records; raises what stops."""
+) -> Refusal | None:
+    """Why a request that carries no records is refused; None where it is not.
+
+    Raises what stops the whole sync.
+    """
     context = answer_context(account, answer, options)
     rule = _rule(rules, context)
     if rule is not None and rule.outcome == "succeeded":
-        return
+        return None
     if rule is None and 200 <= answer.status < 300:
-        return
-    _, message = _reason(rule, answer, context)
+        return None
+    code, message = _reason(rule, answer, context)
     _stop(account, answer, message)
-    raise DestinationRefused(
-        f"{account.name} answers {answer.status}: {account.redact(message)}"
-    )
+    return Refusal(code=code, message=message)
+
+
+def must_answer(
+    account: Account,
+    rules: Sequence[ResponseRule],
+    answer: Answer,
+    options: Mapping[str, Any],
+) -> None:
+    """Raise where a request without which nothing can go on is refused."""
+    if refusal := read_reply(account, rules, answer, options):
+        raise DestinationRefused(
+            f"{account.name} answers {answer.status}: {account.redact(refusal.message)}"
+        )
 
 
 def read_answer(
@@ -210,6 +224,9 @@ def _matches(
     entries: Sequence[Entry],
 ) -> Iterator[Entry]:
     """The entries that an item of the answer speaks of."""
+    known_as = _value(part, "known_as", item)
+    if known_as is not None:
+        yield from (entry for entry in entries if entry.row.ref == str(known_as))
     index = _value(part, "index", item)
     if type(index) is int and 0 <= index < len(entries):
         yield entries[index]

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from activations.actions import Action, Operation, Setting
+from activations.actions import Action, Setting
 from activations.auth import Auth
 from activations.calls import Request, RequestTemplate
 from activations.documents import read_document
@@ -108,22 +108,19 @@ class Check(Part):
         return self._request
 
 
-class Erase(Operation):
-    """How the tool is asked to forget a person, who is named by `key`."""
-
-    description: str
-    key: str
-
-
 class Manifest(Part):
-    """A tool of the catalog."""
+    """A tool of the catalog.
+
+    `check` is asked by `kith destination check`. `erase` names the action whose records
+    are people that the tool shall forget: a sync of such requests is an ordinary sync.
+    """
 
     name: str
     documentation: str
     settings: dict[str, Setting] = Field(default_factory=dict)
     requester: Requester | None = None
     check: Check | None = None
-    erase: Erase | None = None
+    erase: str | None = None
     actions: dict[str, Action] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -131,6 +128,8 @@ class Manifest(Part):
         speaks_http = any(action.operations for action in self.actions.values())
         if speaks_http != (self.requester is not None):
             raise ValueError("actions with 'operations', and only they, need it.")
+        if self.erase is not None and self.erase not in self.actions:
+            raise ValueError(f"'erase' names no action: {self.erase}.")
         return self
 
 
@@ -151,3 +150,8 @@ def load_catalog(directory: Path = CATALOG) -> dict[str, Manifest]:
     if problems:
         raise ConfigError(problems)
     return manifests
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of manifests; `catalog/manifest.schema.json` is its copy."""
+    return Manifest.model_json_schema(by_alias=True)

@@ -20,15 +20,17 @@ class Part(BaseModel):
 class Items(Part):
     """Where an answer speaks of single records: a list, and what stands in each item.
 
-    An item is matched to its record by `key` (the record's key, or a list of keys) or
-    by `index` (its place in the request). `position` is the item's place in the answer,
-    for tools that answer in the order of the request; it is null unless the answer has
-    exactly one item for each record. `when` says which items of the list are meant.
+    An item is matched to its record by `key` (the record's key, or a list of keys), by
+    `known_as` (what the tool calls it) or by `index` (its place in the request).
+    `position` is the item's place in the answer, for tools that answer in the order of
+    the request; it is null unless the answer has exactly one item for each record.
+    `when` says which items of the list are meant.
     """
 
     items: str
     when: str | None = None
     key: str | None = None
+    known_as: str | None = None
     index: str | None = None
     ref: str | None = None
     code: str | None = None
@@ -37,10 +39,12 @@ class Items(Part):
 
     @model_validator(mode="after")
     def _compile(self) -> Items:
-        if self.key is None and self.index is None:
-            raise ValueError("needs 'key' or 'index', to match an item to its record.")
+        if self.key is None and self.index is None and self.known_as is None:
+            raise ValueError(
+                "needs 'key', 'known_as' or 'index', to match an item to its record."
+            )
         self._fields["items"] = compile_value(self.items, names=RESPONSE_NAMES)
-        for name in ("when", "key", "index", "ref", "code", "message"):
+        for name in ("when", "key", "known_as", "index", "ref", "code", "message"):
             text = getattr(self, name)
             if text is not None:
                 names = (*RESPONSE_NAMES, "item", "position")

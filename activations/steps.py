@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from activations.actions import Find, Step
-from activations.answers import may_pass, read_reply
+from activations.answers import may_pass, must_answer, read_reply
 from activations.connectors import Row
 from activations.errors import DestinationRefused, RecordRejected
 from activations.rendering import (
@@ -48,7 +48,7 @@ async def _run(sync: Sync, session: Session, step: Step, prepared: Prepared) -> 
         request = step.template.render(context | {"page": page})
         again = may_pass(sync.account, step.responses, sync.options)
         answer = await session.send(request, again=again)
-        read_reply(sync.account, step.responses, answer, sync.options)
+        must_answer(sync.account, step.responses, answer, sync.options)
         context |= answer_context(sync.account, answer, sync.options)
         try:
             value, page = step.read(context)
@@ -76,33 +76,47 @@ async def find(
                 searched.append(make_searched(sync, search, row, prepared))
         except RecordRejected as error:
             problems[row.key] = str(error)
-    refs = await _refs(sync, session, search, searched) if searched else {}
+    refs = await _refs(sync, session, search, searched, problems)
     found: list[Row] = []
     for row in rows:
-        known = (
-            {row.ref} if row.ref is not None else refs.get(row.key.casefold(), set())
-        )
         if row.key in problems:
             continue
-        if len(known) > 1:
-            problems[row.key] = f"{len(known)} records have this key."
-        elif known:
-            found.append(with_ref(row, str(*known)))
-        elif search.missing == "kept":
+        known = refs.get(row.key.casefold(), set())
+        if row.ref is not None or (not known and search.missing == "kept"):
             found.append(row)
+        elif len(known) == 1:
+            found.append(with_ref(row, *known))
         else:
-            problems[row.key] = "No record has this key."
+            count = len(known) or "No"
+            problems[row.key] = f"{count} records of the tool have this key."
     return found, problems
 
 
 async def _refs(
-    sync: Sync, session: Session, search: Find, searched: Sequence[Searched]
+    sync: Sync,
+    session: Session,
+    search: Find,
+    searched: Sequence[Searched],
+    problems: dict[str, str],
 ) -> dict[str, set[str]]:
-    """The tool's identifiers by key, whatever case it writes the keys in."""
+    """The tool's identifiers by key, whatever case it writes the keys in.
+
+    A search that is refused is halved until the culprit is alone among `problems`.
+    """
+    if not searched:
+        return {}
     request = make_search(search, searched)
     again = may_pass(sync.account, search.responses, sync.options)
     answer = await session.send(request, again=again)
-    read_reply(sync.account, search.responses, answer, sync.options)
+    refusal = read_reply(sync.account, search.responses, answer, sync.options)
+    if refusal is not None and len(searched) == 1:
+        problems[searched[0].row.key] = refusal.message
+        return {}
+    if refusal is not None:
+        middle = len(searched) // 2
+        first = await _refs(sync, session, search, searched[:middle], problems)
+        rest = await _refs(sync, session, search, searched[middle:], problems)
+        return first | rest
     try:
         named = search.read(answer_context(sync.account, answer, sync.options))
     except TemplateError as error:

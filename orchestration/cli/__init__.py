@@ -32,6 +32,7 @@ for _module in (
     "build",
     "plan",
     "sync",
+    "destination",
     "profile",
     "trait",
     "identity",

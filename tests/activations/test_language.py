@@ -1,0 +1,435 @@
+"""What manifests can say, tool by made-up tool."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from activations.errors import ConfigError
+from activations.manifest import Manifest
+from tests.activations.bench import Bench, bench
+from tests.activations.scripted import Destination, Give, Got
+
+GET = {"method": "GET"}
+POST = {"method": "POST", "path": "/x", "json": "{{ entries }}"}
+
+
+def work_with(
+    tmp_path: Path, url: str, action: dict[str, Any], **requester: Any
+) -> Bench:
+    """A workbench for one action of a tool at `url`."""
+    manifest = {
+        "name": "Tool",
+        "documentation": "https://example.com",
+        "settings": {"token": {"description": "A key.", "secret": True}},
+        "requester": {"base_url": url} | requester,
+        "actions": {"do": {"description": "Does it.", **action}},
+    }
+    return bench(
+        tmp_path,
+        "tool",
+        {"token": "{{ env_var('TOKEN') }}"},
+        action="do",
+        catalog={"tool": Manifest.model_validate(manifest)},
+        environ={"TOKEN": "s3cret"},
+    )
+
+
+def upsert(**operation: Any) -> dict[str, Any]:
+    return {"operations": {"upsert": {"request": POST, "batch_size": 10} | operation}}
+
+
+def test_fields_are_cleaned_and_what_is_left_empty_is_null(
+    destination: Destination, tmp_path: Path
+) -> None:
+    action = upsert() | {
+        "fields": {
+            "email": {
+                "description": "E-mail.",
+                "value": "{{ value | email | sha256 }}",
+            },
+            "phone": {
+                "description": "Phone.",
+                "value": "{{ value | e164(row.country) | sha256 }}",
+            },
+            "country": {"description": "Two letters.", "required": True},
+        },
+        "needs_one_of": ["email", "phone"],
+        "other_fields": "Are attributes.",
+    }
+    action["operations"]["upsert"]["entry"] = {
+        "id": "{{ record }}",
+        "rest": "{{ other }}",
+    }
+    work = work_with(tmp_path, destination.url, action)
+    keys = ("email", "phone", "country", "plan")
+    work.payload(
+        dict(zip(keys, row, strict=True))
+        for row in [
+            (" Ada@Example.com ", "(415) 555-2671", "US", "pro"),
+            ("no address", "nothing", "US", "pro"),
+            ("bob@example.com", None, None, "free"),
+        ]
+    )
+    run = work.run()
+    assert (run.succeeded.insert, run.rejected.insert) == (1, 2)
+    messages = {row["key"]: row["message"] for row in work.log() if row["message"]}
+    assert "None of email, phone" in messages["no address"]
+    assert "'country' is missing" in messages["bob@example.com"]
+    (got,) = destination.requests
+    (entry,) = got.json
+    assert entry["rest"] == {"plan": "pro"}
+    assert entry["id"]["country"] == "US"
+    # SHA-256 of ada@example.com and of +14155552671.
+    assert entry["id"]["email"].startswith("b5fc85e55755f9e0")
+    assert entry["id"]["phone"].startswith("cb6880e416769253")
+
+
+def test_a_step_finds_or_makes_what_the_records_go_into(
+    destination: Destination, tmp_path: Path
+) -> None:
+    """Pages are read until the name is found; what is not found is made, once."""
+    action = upsert(request=POST | {"path": "/lists/{{ prepared.made }}/members"}) | {
+        "prepare": [
+            {
+                "name": "found",
+                "request": {
+                    "method": "GET",
+                    "path": "/lists",
+                    "query": {"p": "{{ page }}"},
+                },
+                "value": "{{ response.lists | selectattr('name', 'equalto', sync) "
+                "| map(attribute='id') | first | default(none) }}",
+                "next": "{{ response.next }}",
+            },
+            {
+                "name": "made",
+                "when": "{{ prepared.found is none }}",
+                "request": {
+                    "method": "POST",
+                    "path": "/lists",
+                    "form": {"name": "{{ sync }}"},
+                },
+                "value": "{{ response.id }}",
+            },
+        ]
+    }
+
+    def answer(got: Got) -> Give:
+        if got.method == "GET":
+            last = got.path.endswith("p=2")
+            return Give(
+                200, {"lists": [{"name": "x", "id": 1}], "next": None if last else 2}
+            )
+        return Give(200, {"id": 9} if got.path == "/lists" else {})
+
+    destination.answer = answer
+    work = work_with(tmp_path, destination.url, action)
+    work.people(range(3))
+    assert work.run().succeeded.insert == 3
+    paths = [f"{got.method} {got.path}" for got in destination.requests]
+    assert paths == [
+        "GET /lists",
+        "GET /lists?p=2",
+        "POST /lists",
+        "POST /lists/9/members",
+    ]
+    made = destination.requests[2]
+    assert dict(parse_qsl(made.body.decode())) == {"name": "acct__people"}
+    assert made.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+def test_a_step_that_is_refused_sends_nothing(
+    destination: Destination, tmp_path: Path
+) -> None:
+    step = {"name": "s", "request": {"method": "GET", "path": "/s"}, "value": "{{ 1 }}"}
+    destination.answer = lambda got: Give(422, {"why": "no such plan"})
+    work = work_with(tmp_path, destination.url, upsert() | {"prepare": [step]})
+    work.people(range(3))
+    run = work.run()
+    assert run.stopped is not None
+    assert "no such plan" in run.stopped
+    assert (len(destination.requests), run.left) == (1, 3)
+
+
+@pytest.mark.parametrize("missing", ["kept", "rejected"])
+def test_records_are_looked_up_by_their_keys(
+    destination: Destination, tmp_path: Path, missing: str
+) -> None:
+    action = upsert(
+        entry={"id": "{{ ref }}", "email": "{{ key }}"},
+        find={
+            "request": POST | {"path": "/search"},
+            "items": "{{ response }}",
+            "key": "{{ item.email }}",
+            "ref": "{{ item.id }}",
+            "missing": missing,
+        },
+    )
+    known = [("p000@example.com", 5), ("P001@example.com", 6), ("p002@example.com", 7)]
+    known.append(("p002@example.com", 8))
+    found = [{"email": email, "id": ref} for email, ref in known]
+    destination.answer = lambda got: Give(200, found if got.path == "/search" else {})
+    work = work_with(tmp_path, destination.url, action)
+    work.people(range(4))
+    run = work.run()
+    kept = missing == "kept"
+    assert (run.succeeded.insert, run.rejected.insert) == ((3, 1) if kept else (2, 2))
+    sent = {entry["email"]: entry["id"] for entry in destination.requests[-1].json}
+    expected = {"p000@example.com": "5", "p001@example.com": "6"}
+    assert sent == (expected | {"p003@example.com": None} if kept else expected)
+    messages = {row["key"]: row["message"] for row in work.log() if row["message"]}
+    assert messages["p002@example.com"].startswith("2 records")
+
+
+def test_what_has_no_identifier_yet_is_created(
+    destination: Destination, tmp_path: Path
+) -> None:
+    action = {
+        "operations": {
+            "upsert": {
+                "find": {
+                    "request": {
+                        "method": "GET",
+                        "path": "/c",
+                        "query": {"q": "{{ key }}"},
+                    },
+                    "items": "{{ response.found }}",
+                    "key": "{{ item.email }}",
+                    "ref": "{{ item.id }}",
+                    "missing": "kept",
+                },
+                "request": {
+                    "method": "PUT",
+                    "path": "/c/{{ ref }}",
+                    "json": "{{ record }}",
+                },
+                "create": {"method": "POST", "path": "/c", "json": "{{ record }}"},
+                "responses": [
+                    {"status": 200, "outcome": "succeeded", "ref": "{{ response.id }}"}
+                ],
+            }
+        }
+    }
+
+    def answer(got: Got) -> Give:
+        if got.method == "GET":
+            found = [{"email": "p000@example.com", "id": "a/b"}]
+            return Give(200, {"found": found if "p000" in got.path else []})
+        return Give(200, {"id": "new"})
+
+    destination.answer = answer
+    work = work_with(tmp_path, destination.url, action, in_flight=1)
+    work.people(range(2))
+    assert work.run().succeeded.insert == 2
+    told = [f"{got.method} {got.path}" for got in destination.requests]
+    assert told == [
+        "GET /c?q=p000%40example.com",
+        "PUT /c/a%2Fb",
+        "GET /c?q=p001%40example.com",
+        "POST /c",
+    ]
+    destination.requests.clear()
+    work.people(range(2), plan="pro")
+    assert work.run().succeeded.update == 2
+    # What the tool calls them is known now.
+    told = [f"{got.method} {got.path}" for got in destination.requests]
+    assert told == ["PUT /c/new", "PUT /c/new"]
+
+
+def test_a_token_is_fetched_once_and_renewed_when_it_is_refused(
+    destination: Destination, tmp_path: Path
+) -> None:
+    tokens = iter(["first", "second"])
+
+    def answer(got: Got) -> Give:
+        if got.path == "/token":
+            return Give(200, {"access_token": next(tokens), "expires_in": 3600})
+        is_old = got.headers["authorization"] == "Bearer first"
+        late = len(destination.requests) > 3
+        return Give(401 if is_old and late else 200)
+
+    destination.answer = answer
+    oauth2 = {
+        "token_url": f"{destination.url}/token",
+        "grant": "refresh_token",
+        "client_id": "kith",
+        "client_secret": "{{ settings.token }}",
+        "refresh_token": "{{ settings.token }}",
+        "scope": "lists",
+    }
+    work = work_with(
+        tmp_path,
+        destination.url,
+        upsert(batch_size=1),
+        auth={"oauth2": oauth2},
+        in_flight=1,
+    )
+    work.people(range(4))
+    assert work.run().succeeded.insert == 4
+    asked = [got for got in destination.requests if got.path == "/token"]
+    assert len(asked) == 2
+    assert dict(parse_qsl(asked[0].body.decode())) == {
+        "grant_type": "refresh_token",
+        "client_id": "kith",
+        "client_secret": "s3cret",
+        "refresh_token": "s3cret",
+        "scope": "lists",
+    }
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_token_that_is_not_given_stops_the_run(
+    destination: Destination, tmp_path: Path, status: int
+) -> None:
+    destination.answer = lambda got: Give(status, {"error": "invalid_client"})
+    oauth2 = {
+        "token_url": f"{destination.url}/token",
+        "grant": "client_credentials",
+        "client_id": "kith",
+        "client_secret": "{{ settings.token }}",
+        "send_as": "basic",
+    }
+    work = work_with(tmp_path, destination.url, upsert(), auth={"oauth2": oauth2})
+    work.people(range(2))
+    run = work.run()
+    assert run.stopped is not None
+    assert "invalid_client" in run.stopped
+    (got,) = destination.requests
+    expected = base64.b64encode(b"kith:s3cret").decode()
+    assert got.headers["authorization"] == f"Basic {expected}"
+    assert got.body == b"grant_type=client_credentials"
+
+
+def test_query_and_basic_are_part_of_every_request(
+    destination: Destination, tmp_path: Path
+) -> None:
+    work = work_with(
+        tmp_path,
+        destination.url,
+        upsert(request=POST | {"query": {"a": [1, 2], "b": True, "c": None}}),
+        auth={"basic": {"user": "{{ settings.token }}"}},
+        query={"key": "{{ settings.token }}"},
+    )
+    work.people(range(1))
+    assert work.run().succeeded.insert == 1
+    (got,) = destination.requests
+    assert got.path == "/x?a=1&a=2&b=true&key=s3cret"
+    assert (
+        got.headers["authorization"] == "Basic " + base64.b64encode(b"s3cret:").decode()
+    )
+
+
+ALIGNED = {
+    "status": 200,
+    "outcome": "partial",
+    "accepted": {
+        "items": "{{ response }}",
+        "when": "{{ item.ok }}",
+        "index": "{{ position }}",
+    },
+    "rejected": {
+        "items": "{{ response }}",
+        "when": "{{ not item.ok }}",
+        "index": "{{ position }}",
+        "message": "{{ item.why }}",
+    },
+}
+
+
+def test_results_in_the_order_of_the_request_are_matched(
+    destination: Destination, tmp_path: Path
+) -> None:
+    destination.answer = lambda got: Give(
+        200, [{"ok": "p001" not in each["email"], "why": "odd"} for each in got.json]
+    )
+    work = work_with(tmp_path, destination.url, upsert(responses=[ALIGNED]))
+    work.people(range(4))
+    run = work.run()
+    assert (run.succeeded.insert, run.rejected.insert) == (3, 1)
+    assert work.outcomes()["p001@example.com"] == "rejected"
+
+
+def test_results_of_another_number_are_matched_to_nobody(
+    destination: Destination, tmp_path: Path
+) -> None:
+    """One item too few: whose it is nobody knows, so each record goes alone."""
+    destination.answer = lambda got: Give(
+        200, [{"ok": True}] * max(len(got.json) - 1, 1)
+    )
+    work = work_with(tmp_path, destination.url, upsert(responses=[ALIGNED]))
+    work.people(range(4))
+    assert work.run().succeeded.insert == 4
+    assert [len(got.json) for got in destination.requests] == [4, 1, 1, 1, 1]
+
+
+def test_a_batch_that_is_refused_for_named_culprits_goes_again_without_them(
+    destination: Destination, tmp_path: Path
+) -> None:
+    rule = {
+        "status": 400,
+        "outcome": "partial",
+        "others": "again",
+        "rejected": {
+            "items": "{{ response.errors | default([]) }}",
+            "index": "{{ item.pointer | capture('/data/([0-9]+)/') | int }}",
+            "message": "{{ item.detail }}",
+        },
+    }
+
+    def answer(got: Got) -> Give:
+        bad = [n for n, each in enumerate(got.json) if "p001" in each["email"]]
+        errors = [{"pointer": f"/data/{n}/email", "detail": "no"} for n in bad]
+        return Give(400 if bad else 202, {"errors": errors})
+
+    destination.answer = answer
+    work = work_with(tmp_path, destination.url, upsert(responses=[rule]))
+    work.people(range(5))
+    run = work.run()
+    assert (run.succeeded.insert, run.rejected.insert) == (4, 1)
+    assert [len(got.json) for got in destination.requests] == [5, 4]
+
+
+def test_a_refusal_that_names_nobody_is_halved(
+    destination: Destination, tmp_path: Path
+) -> None:
+    rule = {
+        "status": 400,
+        "outcome": "partial",
+        "others": "again",
+        "rejected": {
+            "items": "{{ response.errors | default([]) }}",
+            "key": "{{ item }}",
+        },
+        "message": "{{ response.detail }}",
+    }
+    destination.answer = lambda got: (
+        Give(400, {"detail": "odd one"}) if b"p001" in got.body else Give(200)
+    )
+    work = work_with(tmp_path, destination.url, upsert(responses=[rule]))
+    work.people(range(4))
+    run = work.run()
+    assert (run.succeeded.insert, run.rejected.insert) == (3, 1)
+    (message,) = [row["message"] for row in work.log() if row["message"]]
+    assert message == "odd one"
+
+
+WRONG: list[tuple[str, dict[str, Any]]] = [
+    ("uses entri. Names here", upsert(request=POST | {"json": "{{ entri }}"})),
+    ("has either 'json' or 'form'", upsert(request=POST | {"form": {"a": "b"}})),
+    ("goes with a batch size of 1", upsert(create=POST)),
+    ("names no field", upsert() | {"needs_one_of": ["email"]}),
+    ("No filter named 'shout'", upsert(entry="{{ key | shout }}")),
+]
+
+
+@pytest.mark.parametrize(("expected", "action"), WRONG, ids=[w[0] for w in WRONG])
+def test_what_cannot_be_meant_is_refused(
+    tmp_path: Path, expected: str, action: dict[str, Any]
+) -> None:
+    with pytest.raises((ValueError, ConfigError), match=expected):
+        work_with(tmp_path, "http://127.0.0.1:9", action)
