@@ -146,7 +146,7 @@ def test_a_wrong_manifest_is_told_with_its_line(tmp_path: Path, expected: str) -
 
 def test_the_readme_shows_what_works(tmp_path: Path) -> None:
     text = (CATALOG.parent / "README.md").read_text(encoding="utf-8")
-    account, manifest = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    account, manifest, *_ = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "example.yml").write_text(manifest, encoding="utf-8")
     assert list(load_catalog(tmp_path)["example"].actions) == ["contacts"]
     file = tmp_path / "destinations.yml"
