@@ -165,6 +165,11 @@ def without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: inner for name, inner in value.items() if inner is not None}
 
 
+def merged(value: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Both objects in one; where both have a field, `other` counts."""
+    return {**value, **other}
+
+
 def required(value: Any, message: str) -> Any:
     """The value, or the record is refused with `message` where there is none."""
     if value is None:
@@ -196,7 +201,7 @@ def _or_none(cleaning: Callable[..., Any]) -> Callable[..., Any]:
 _IDENTIFIERS = (email, gmail, e164, digits, letters, trimmed, country_code)
 _OTHERS = (
     *(sha256, md5, base64, unix, unix_ms, unix_us, date, json, text, scalars),
-    *(capture, without, without_nulls),
+    *(capture, without, without_nulls, merged),
 )
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **{each.__name__: _or_none(_unless_hashed(each)) for each in _IDENTIFIERS},

@@ -46,6 +46,7 @@ CASES: list[tuple[str, tuple[Any, ...], Any]] = [
     ("scalars", ({"a": [1], "b": 2},), {"a": "[1]", "b": 2}),
     ("capture", ("/data/12/x", "/data/([0-9]+)/"), "12"),
     ("without", ({"a": 1, "b": 2}, "a"), {"b": 2}),
+    ("merged", ({"a": 1, "b": 2}, {"b": None}), {"a": 1, "b": None}),
     ("without_nulls", ({"a": None, "b": False},), {"b": False}),
 ]
 

@@ -81,6 +81,10 @@ def test_requests_keep_to_the_batch_size(
     assert (run.succeeded.insert, run.stopped) == (rows, None)
     batches = -(-rows // operation.batch_size)
     most = len(work.sync.action.prepare) + batches * (2 if operation.find else 1)
+    requester = work.sync.account.manifest.requester
+    assert requester is not None
+    # An access token is fetched once.
+    most += bool(requester.auth and requester.auth.oauth2)
     by_bytes = sum(len(got.body) for got in destination.requests)
     most += by_bytes // operation.batch_bytes
     assert batches <= len(destination.requests) <= most
