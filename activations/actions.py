@@ -218,7 +218,8 @@ class Action(Part):
     """One thing an account can keep equal to a sync: contacts, a list, a file.
 
     Without `fields` it takes every column as it is. With them it takes these, and
-    others only where `other_fields` says what becomes of them.
+    others only where `other_fields` says what becomes of them. A connector is told
+    with the `modes` that it knows; what requests can do is seen from their operations.
     """
 
     description: str
@@ -230,6 +231,7 @@ class Action(Part):
     prepare: tuple[Step, ...] = Field(default=(), strict=False)
     operations: dict[OperationName, Operation] = Field(default_factory=dict)
     connector: str | None = None
+    given_modes: tuple[Mode, ...] = Field(default=(), strict=False, alias="modes")
 
     @model_validator(mode="after")
     def _is_complete(self) -> Action:
@@ -242,19 +244,21 @@ class Action(Part):
             )
         if self.operations and not {"insert", "upsert", "add"} & self.operations.keys():
             raise ValueError("needs the operation 'upsert', 'insert' or 'add'.")
+        if (self.connector is None) == bool(self.given_modes):
+            raise ValueError("actions with a 'connector', and only they, need 'modes'.")
         if unknown := set(self.needs_one_of) - self.fields.keys():
             raise ValueError(f"'needs_one_of' names no field: {sorted(unknown)}.")
         return self
 
     @property
     def can_delete(self) -> bool:
-        return self.connector is not None or self._has("delete")
+        return "mirror" in self.given_modes or self._has("delete")
 
     @property
     def modes(self) -> tuple[Mode, ...]:
         """The modes in which a sync can use the action."""
         if self.connector is not None:
-            return ("insert", "update", "upsert", "mirror", "append")
+            return self.given_modes
         if "add" in self.operations:
             return ("audience",) if self._has("delete") else ("insert",)
         can_upsert = self._has("insert") and self._has("update")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from activations.answers import may_pass, must_answer
+from activations.connectors import load_check
 from activations.destinations import Account
-from activations.errors import ConfigError
+from activations.errors import ConfigError, DestinationUnavailable
 from activations.retries import Retry
 from activations.session import Session
 
@@ -21,10 +22,17 @@ def check_account(account: Account, *, retry: Retry = CHECK_RETRY) -> bool:
     """
     if account.unresolved:
         raise ConfigError(account.unresolved)
-    if account.manifest.check is None:
-        return False
-    asyncio.run(_check(account, retry))
-    return True
+    if account.manifest.check is not None:
+        asyncio.run(_check(account, retry))
+        return True
+    actions = account.manifest.actions.values()
+    connectors = {action.connector for action in actions if action.connector}
+    for name in sorted(connectors):
+        try:
+            load_check(name)(account.settings, account.private_network)
+        except OSError as error:
+            raise DestinationUnavailable(str(error)) from error
+    return bool(connectors)
 
 
 async def _check(account: Account, retry: Retry) -> None:

@@ -119,6 +119,11 @@ def object_storage(url: str) -> ObjectStorage:
     )
 
 
+def bucket(path: str, chosen: dict[str, str]) -> ObjectStorage:
+    """A prefix in a bucket of S3's kind, with options of its own; calls nobody yet."""
+    return ObjectStorage(url=f"s3://{path}", path=path, filesystem=_s3(dict(chosen)))
+
+
 def _s3(chosen: dict[str, str]) -> fs.FileSystem:
     virtual = chosen.pop("force_virtual_addressing", "false").lower() == "true"
     return fs.S3FileSystem(

@@ -1,10 +1,11 @@
 """Connectors: what a manifest cannot say, as one Python function each.
 
-A connector is a module of this folder with a function `deliver`. It is given a batch
+A connector is a module of this folder with two functions. `deliver` is given a batch
 and the account's settings, makes the destination hold it, and gives back an outcome
 for each row: only when the effect is durable. It may be called again with rows that it
-has already written. An exception that is not `RecordRejected` marks the whole batch as
-failed, to be planned again.
+has already written. An `OSError` marks the rows without an outcome as failed; another
+error leaves them planned. `check` changes nothing, and raises what keeps the account
+from being used.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Outcome:
 
 
 Connector = Callable[[Batch, Mapping[str, Any]], Iterable[Outcome]]
+Check = Callable[[Mapping[str, Any], bool], None]
 
 
 def connector_names() -> tuple[str, ...]:
@@ -83,3 +85,13 @@ def load_connector(name: str) -> Connector:
     module = importlib.import_module(f"activations.connectors.{name}")
     deliver: Connector = module.deliver
     return deliver
+
+
+def load_check(name: str) -> Check:
+    """What proves that an account can be used by the connector `name`.
+
+    Called with the settings and whether the account is on a private network.
+    """
+    module = importlib.import_module(f"activations.connectors.{name}")
+    check: Check = module.check
+    return check

@@ -26,6 +26,15 @@ def deliver(
     yield from persist(lambda: _deliver(batch, settings), retry=retry)
 
 
+def check(
+    settings: Mapping[str, Any], private_network: bool, *, retry: Retry = SHORT
+) -> None:
+    """Connect, which proves the credential and the server's name."""
+    persist(
+        lambda: connect(settings, private_network=private_network).close(), retry=retry
+    )
+
+
 def _deliver(batch: Batch, settings: Mapping[str, Any]) -> list[Outcome]:
     try:
         with connect(settings, private_network=batch.private_network) as connection:

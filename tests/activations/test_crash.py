@@ -178,8 +178,8 @@ def test_a_killed_run_is_taken_up_where_it_ended(
 def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path, start: Start) -> None:
     out = tmp_path / "out"
     account: dict[str, object] = {
-        "manifest": "csv",
-        "settings": {"directory": str(out)},
+        "manifest": "files",
+        "settings": {"location": str(out)},
     }
     data_dir = prepare(tmp_path, account, action="file")
     for numbers, pause in ((range(4_000), 0.0), (range(10, 4_100), 0.05)):

@@ -33,7 +33,7 @@ def test_the_committed_accounts_need_no_environment() -> None:
     environ = {"KITH_CRM_URL": "http://127.0.0.1:8099/x", "KITH_DATA_DIR": "/srv/kith"}
     accounts = load_destinations(DESTINATIONS, catalog=CATALOG, environ=environ)
     assert accounts["crm"].settings["url"] == "http://127.0.0.1:8099/x"
-    assert accounts["files"].settings["directory"] == "/srv/kith/exports"
+    assert accounts["files"].settings["location"] == "/srv/kith/exports"
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
@@ -44,8 +44,8 @@ shop:
   manifest: webhook
   setings: {}
 Bad-Name:
-  manifest: csv
-  settings: {directory: out, colour: red, escape_formulas: "yes"}
+  manifest: postgres
+  settings: {host: db.example.com, database: d, user: u, colour: red, port: "5432"}
 hook:
   manifest: webhook
   private_network: maybe
@@ -57,12 +57,11 @@ lone:
 """
     found = "\n".join(problems(tmp_path, text))
     for expected in (
-        "destinations.yml:3: hub.manifest: there is no manifest 'hubspt'. "
-        "Manifests: csv, hubspot, postgres, webhook.",
+        "destinations.yml:3: hub.manifest: there is no manifest 'hubspt'. Manifests: ",
         "destinations.yml:6: shop.setings: there is no such key here",
         "destinations.yml:7: Bad-Name: a name is lower-case",
-        "colour: 'CSV file' has no such setting. Settings: directory, escape_formulas.",
-        "escape_formulas: needs a value of type boolean, found str.",
+        "colour: 'Postgres' has no such setting. Settings: host, port, database, ",
+        "port: needs a value of type integer, found str.",
         "destinations.yml:12: hook.private_network:",
         "method: 'GET' is not possible. Values: POST, PUT, PATCH.",
         "destinations.yml:16: lone.settings: 'url' is not set",
@@ -112,7 +111,7 @@ def test_an_unset_variable_is_a_problem_of_its_account_only(tmp_path: Path) -> N
     text = (
         "hub:\n  manifest: hubspot\n"
         "  settings: {access_token: \"{{ env_var('TOKEN') }}\"}\n"
-        "files:\n  manifest: csv\n  settings: {directory: out}\n"
+        "files:\n  manifest: files\n  settings: {location: out}\n"
     )
     for environ in ({}, {"TOKEN": ""}):
         accounts = read(tmp_path, text, **environ)
@@ -125,13 +124,13 @@ def test_an_unset_variable_is_a_problem_of_its_account_only(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: {manifest: csv\n", "is not YAML"),
+        ("a: {manifest: files\n", "is not YAML"),
         ("- a\n", "is not a mapping"),
         ("a: 5\n", "destinations.yml:1: a:"),
-        ("a:\n  manifest: csv\na:\n  manifest: webhook\n", ":3: the key 'a' stands"),
-        ("a: {manifest: csv, settings: {directory: '{{ x }}'}}", "uses x"),
-        ("a: {manifest: csv, settings: {directory: ''}}", "is empty"),
-        ("a: {manifest: csv, settings: {directory: 5}}", "type string, found int"),
+        ("a:\n  manifest: files\na:\n  manifest: webhook\n", ":3: the key 'a' stands"),
+        ("a: {manifest: files, settings: {location: '{{ x }}'}}", "uses x"),
+        ("a: {manifest: files, settings: {location: ''}}", "is empty"),
+        ("a: {manifest: files, settings: {location: 5}}", "type string, found int"),
     ],
 )
 def test_broken_files_are_told_apart(tmp_path: Path, text: str, expected: str) -> None:

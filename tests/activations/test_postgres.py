@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from activations.checks import check_account
 from activations.connectors import Batch, Outcome, Row
 from activations.connectors.postgres import deliver
 from activations.errors import (
@@ -343,7 +344,10 @@ def test_a_wrong_password_or_database_stops_the_run(
         send(server, [thing("a", "b")], settings={"password": "wrong"})
     with pytest.raises(AuthenticationError):
         send(server, [thing("a", "b")], settings={"password": None})
+    assert check_account(people(tmp_path, server).sync.account)
     work = people(tmp_path, server, environ={"PG_PASSWORD": "wrong"})
+    with pytest.raises(AuthenticationError):
+        check_account(work.sync.account)
     work.people([1])
     run = work.run()
     assert run.stopped is not None

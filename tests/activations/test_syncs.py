@@ -20,8 +20,8 @@ from tests.object_storage import ObjectServer, refusal
 GOOD = {"destination": "files", "action": "file", "mode": "mirror", "key": "email"}
 ACCOUNTS = """
 files:
-  manifest: csv
-  settings: {directory: "{{ env_var('OUT', 'out') }}"}
+  manifest: files
+  settings: {location: "{{ env_var('OUT', 'out') }}"}
 hub:
   manifest: hubspot
   settings: {access_token: "{{ env_var('TOKEN') }}"}
@@ -84,14 +84,14 @@ def test_a_sync_is_read_from_its_model(project: Project) -> None:
     (sync,) = syncs.values()
     assert (sync.name, sync.model) == ("files__people", "model.kith.files__people")
     assert (sync.mode, sync.key, sync.max_delete_share) == ("mirror", "email", 0.1)
-    assert sync.action.connector == "csv"
+    assert sync.action.connector == "files"
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         ({"destination": "fils"}, "no account 'fils'. Accounts: files, hub."),
-        ({"action": "rows"}, "'csv' has no 'rows'. Actions: file."),
+        ({"action": "rows"}, "'files' has no 'rows'. Actions: file, changes."),
         ({"mode": "sync"}, "meta.sync.mode: "),
         ({"key": "mail"}, "'mail' is not a column of the model. Columns: email, plan."),
         ({"schedule": "61 * * * *"}, "'61' is not a minute (0-59)"),

@@ -1,0 +1,37 @@
+"""JSONL: a JSON object a line, with a field for each column, null where it is empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from activations.connectors import Batch
+from activations.files.lines import applied, not_of_this_sync, readable
+
+
+def rewrite(
+    old: Path | None, new: Path, batch: Batch, options: Mapping[str, Any]
+) -> set[str]:
+    """Write the old file's objects with the batch applied; the keys it has none for."""
+    missed: set[str] = set()
+    lines = _lines(old, batch.key) if old else ()
+    with new.open("w", encoding="utf-8") as file:
+        for line in applied(lines, batch, dict, missed):
+            whole = {column: line.get(column) for column in batch.columns}
+            file.write(json.dumps(whole, ensure_ascii=False))
+            file.write("\n")
+    return missed
+
+
+def _lines(path: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    with (
+        path.open(encoding="utf-8", newline="\n") as file,
+        readable(path, "JSONL", UnicodeDecodeError, json.JSONDecodeError),
+    ):
+        for text in file:
+            line = json.loads(text)
+            if not isinstance(line, dict) or key not in line:
+                raise not_of_this_sync(path, key)
+            yield str(line[key]), line
