@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from activations.counts import Counts
 from activations.plan import Plan, make_plan
-from activations.runs import Counts, SyncRun, run_sync
+from activations.runs import SyncRun, run_sync
 from activations.syncs import Sync, find_problems, load_syncs
 
 __all__ = [

@@ -4,6 +4,7 @@
   - ConfigError             fix a file; every problem at once    → nothing is sent
     - EgressDenied          the address is not one to talk to    → the sync stops
   - PayloadError            fix the sync's model (its key)       → nothing is sent
+  - RequestError            ask for something else             → nothing is noted
   - SyncRunning             another run of the sync is under way → this run ends
   - AuthenticationError     fix a credential                     → the sync stops
   - DestinationRefused      fix the account's address or action  → the sync stops
@@ -20,11 +21,18 @@ from collections.abc import Iterable
 
 
 class ActivationError(Exception):
-    """The root of everything that this package raises on purpose."""
+    """The root of everything that this package raises on purpose.
+
+    `stop_code` names in the facts about a run what stopped it.
+    """
+
+    stop_code = "error"
 
 
 class ConfigError(ActivationError):
     """Something is wrong in a file; `problems` names each one with its place."""
+
+    stop_code = "config"
 
     def __init__(self, problems: Iterable[str] | str) -> None:
         listed = (problems,) if isinstance(problems, str) else tuple(problems)
@@ -35,30 +43,46 @@ class ConfigError(ActivationError):
 class EgressDenied(ConfigError):
     """The destination's address is private, local or otherwise not to be reached."""
 
+    stop_code = "egress"
+
 
 class PayloadError(ActivationError):
     """The sync model has rows without a key, or several rows with the same one."""
+
+    stop_code = "payload"
 
 
 class SyncRunning(ActivationError):
     """Another run of this sync holds its lock."""
 
+    stop_code = "overlap"
+
 
 class AuthenticationError(ActivationError):
     """The destination does not accept the account's credential (401, 403)."""
+
+    stop_code = "credential"
 
 
 class DestinationRefused(ActivationError):
     """The destination answers, but not to requests of this shape or address."""
 
+    stop_code = "refused"
+
 
 class DestinationUnavailable(ActivationError):
     """No usable answer after the last attempt: time-out, reset, 5xx, 429."""
+
+    stop_code = "unavailable"
 
     def __init__(self, message: str, *, attempts: int = 1, code: str = "") -> None:
         self.attempts = attempts
         self.code = code or "unavailable"
         super().__init__(message)
+
+
+class RequestError(ActivationError):
+    """What a person asks of a sync is not possible; nothing was noted."""
 
 
 class RecordRejected(ActivationError):

@@ -1,7 +1,8 @@
 """Payloads: the rows of a sync model, read from the published database.
 
-The views and the table made here are temporary: `sync_payload` (key, record as JSON,
-fingerprint), `sync_log_rows` (the log of the sync) and what `plan.sql` makes of them.
+What is made here is temporary: the view `sync_payload` (key, record as JSON, its
+fingerprint, whether the row may be sent) and the macro `sync_left_record` (the record
+that a key is left with when its row leaves). `plan.sql` reads them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,7 @@ import duckdb
 
 from activations.connectors import Row
 from activations.errors import PayloadError
-from activations.syncs import Sync
-from collector.datasets import SYNC_LOG
+from activations.sync import Sync, is_sent
 from profiles.published import current_build
 from profiles.sql_names import literal, quoted
 
@@ -41,10 +42,30 @@ def open_published(published_dir: Path) -> duckdb.DuckDBPyConnection:
     return con
 
 
+@dataclass(frozen=True)
+class Payload:
+    """What is known of a payload before it is compared.
+
+    `types` are DuckDB's types of the columns that are sent. `left_out` rows lack
+    consent; `missing_consent` are the columns of it that are not there. `watermark` is
+    the highest one.
+    """
+
+    types: Mapping[str, str]
+    rows: int
+    left_out: int
+    missing_consent: tuple[str, ...]
+    watermark: str | None
+
+
 def prepare(
-    con: duckdb.DuckDBPyConnection, sync: Sync, files: list[str]
-) -> dict[str, str]:
-    """Make the views that plan.sql reads; the payload's columns and their types."""
+    con: duckdb.DuckDBPyConnection, sync: Sync, *, since: str | None
+) -> Payload:
+    """Make the view `sync_payload`, and what tells of rows that left.
+
+    `since` is the watermark from which on rows are looked at; before it only those
+    that the log knows and that have not arrived.
+    """
     relation = f"{quoted(sync.schema)}.{quoted(sync.table)}"
     try:
         described = con.execute(f"describe {relation}").fetchall()
@@ -54,40 +75,94 @@ def prepare(
             f"{sync.schema}.{sync.table}. Run `./kith build`."
         ) from error
     types = {str(column[0]): str(column[1]) for column in described}
-    if sync.key not in types:
-        raise PayloadError(
-            f"{sync.name}: the key '{sync.key}' is not a column of {sync.schema}."
-            f"{sync.table}. Columns: {', '.join(types)}."
+    for column in filter(None, (sync.key, sync.watermark)):
+        if column not in types:
+            raise PayloadError(
+                f"{sync.name}: '{column}' is not a column of {sync.schema}."
+                f"{sync.table}. Columns: {', '.join(types)}."
+            )
+    missing = tuple(name for name in sync.consent if types.get(name) != "BOOLEAN")
+    # Without the columns nothing goes out; what would, is counted as if all consented.
+    columns = () if missing else sync.consent
+    allowed = " and ".join(f"coalesce({quoted(name)}, false)" for name in columns)
+    allowed = allowed or "true"
+    sent = {name: kind for name, kind in types.items() if is_sent(name)}
+    con.execute(
+        # Names of the model and its columns, quoted; values have no place here.
+        f"""
+        create or replace temp view sync_payload as
+        select key, record, md5(record) as fingerprint, is_allowed
+        from (
+            select
+                cast({quoted(sync.key)} as varchar) as key,
+                {_record(sent)} as record,
+                {allowed} as is_allowed
+            from {relation}
+            where {_since(sync, types, since)}
         )
+        """  # noqa: S608 - see above
+    )
+    con.execute(f"create or replace temp macro sync_left_record(key) as {_left(sync)}")
+    watermark = "null" if sync.watermark is None else quoted(sync.watermark)
+    rows, allowed_rows, highest, unmarked = one(
+        con,
+        f"""
+        select
+            count(*),
+            count(*) filter ({allowed}),
+            cast(max({watermark}) as varchar),
+            count(*) filter ({watermark} is null)
+        from {relation}
+        """,  # noqa: S608 - see above
+    )
+    if sync.watermark is not None and unmarked:
+        raise PayloadError(
+            f"{sync.name}: {unmarked:,} rows have no {sync.watermark}, so nobody could "
+            "tell whether they were sent. Nothing was sent."
+        )
+    return Payload(
+        types=sent,
+        rows=rows,
+        left_out=rows - allowed_rows,
+        missing_consent=missing,
+        watermark=highest,
+    )
+
+
+def _record(types: Mapping[str, str]) -> str:
+    """The record of a row as JSON; its MD5 is the row's fingerprint."""
     # In alphabetical order, so that moving a column in the model sends nothing.
     fields = ", ".join(
         f"{literal(name)}: {_ISO.get(types[name], '{}').format(quoted(name))}"
         for name in sorted(types)
     )
-    con.execute(
-        # Names of the model and its columns, quoted; values have no place here.
-        f"""
-        create or replace temp view sync_payload as
-        select key, record, md5(record) as fingerprint
-        from (
-            select
-                cast({quoted(sync.key)} as varchar) as key,
-                cast(to_json({{{fields}}}) as varchar) as record
-            from {relation}
-        )
-        """  # noqa: S608 - see above
-    )
-    source = "sync_log_schema"
-    if files:
-        listed = ", ".join(literal(file) for file in files)
-        source = f"read_parquet([{listed}], hive_partitioning = false)"
-    else:
-        con.register("sync_log_schema", SYNC_LOG.schema.empty_table())
-    con.execute(
-        # Paths below the data directory, quoted.
-        f"create or replace temp view sync_log_rows as select * from {source}"  # noqa: S608 - see above
-    )
-    return types
+    return f"cast(to_json({{{fields}}}) as varchar)"
+
+
+def _since(sync: Sync, types: Mapping[str, str], since: str | None) -> str:
+    """The rows that are looked at, as a condition."""
+    if sync.watermark is None or since is None:
+        return "true"
+    kind = types[sync.watermark]
+    is_later = f"{quoted(sync.watermark)} >= cast({literal(since)} as {kind})"
+    key = f"cast({quoted(sync.key)} as varchar)"
+    return f"{is_later} or {key} in (select key from sync_states where not is_held)"  # noqa: S608 - names of the model, quoted
+
+
+def _left(sync: Sync) -> str:
+    """The record that a key is left with when its row leaves; null where it is none."""
+    if sync.leave != "set":
+        return "cast(null as varchar)"
+    values = {name: _constant(value) for name, value in sync.leave_values.items()}
+    fields = values | {sync.key: "key"}
+    listed = ", ".join(f"{literal(name)}: {fields[name]}" for name in sorted(fields))
+    return f"cast(to_json({{{listed}}}) as varchar)"
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, str):
+        return literal(value)
+    return json.dumps(value)  # numbers, true, false and null are SQL too
 
 
 def check_keys(con: duckdb.DuckDBPyConnection, sync: Sync) -> None:
@@ -113,28 +188,50 @@ def check_keys(con: duckdb.DuckDBPyConnection, sync: Sync) -> None:
 
 
 def planned_rows(
-    con: duckdb.DuckDBPyConnection, sync: Sync, chosen: str, values: Mapping[str, Any]
+    con: duckdb.DuckDBPyConnection,
+    sync: Sync,
+    chosen: str,
+    values: Mapping[str, Any],
+    *,
+    limit: int | None = None,
 ) -> Generator[Row, None, None]:
     """The rows of `sync_changes` that `chosen` picks, in the order of sending."""
     cursor = con.execute(
         # `chosen` is one of the conditions written in plan.py.
         f"""
+        with
+
+        chosen as (
+
+            select * from sync_changes
+            where {chosen}
+            order by
+                kind = 'left',
+                failed_at nulls first,
+                operation,
+                key
+            {f"limit {limit}" if limit is not None else ""}
+
+        )
+
         select
-            changes.operation,
-            changes.key,
-            changes.fingerprint,
-            payload.record,
-            changes.ref,
-            changes.since_run,
-            changes.failed_at is not null
-        from sync_changes as changes
-        left join sync_payload as payload on changes.key = payload.key
-        where {chosen}
+            chosen.operation,
+            chosen.key,
+            chosen.fingerprint,
+            case
+                when chosen.kind <> 'left' then payload.record
+                when chosen.operation = 'update' then sync_left_record(chosen.key)
+            end,
+            chosen.ref,
+            chosen.since_run,
+            chosen.failed_at is not null
+        from chosen
+        left join sync_payload as payload on chosen.key = payload.key
         order by
-            changes.operation = 'delete',
-            changes.failed_at nulls first,
-            changes.operation,
-            changes.key
+            chosen.kind = 'left',
+            chosen.failed_at nulls first,
+            chosen.operation,
+            chosen.key
         """,  # noqa: S608 - see above
         dict(values),
     )

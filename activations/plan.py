@@ -2,51 +2,77 @@
 
 The payload in the published database is compared with the latest outcome of each key
 in the sync log. A row is compared by its fingerprint, the MD5 of its canonical JSON.
+What guards hold back is planned, and kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import islice
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from activations.connectors import Planned, Row
-from activations.payload import check_keys, one, open_published, planned_rows, prepare
-from activations.sync_log import log_files
-from activations.syncs import Sync
-from collector.datasets import SYNC_LOG
-from collector.object_storage import register
-from collector.raw import reading
+from activations.counts import OPERATIONS
+from activations.facts import facts_of
+from activations.guards import KINDS, Kind, Situation, find_holds
+from activations.payload import (
+    Payload,
+    check_keys,
+    one,
+    open_published,
+    planned_rows,
+    prepare,
+)
+from activations.sync import Leave, Sync
+from activations.sync_requests import Asked, read_requests
+from activations.sync_runs import last_watermark, remembered_rows
 from collector.settings import CollectorSettings
+from profiles.published import published_at
 
 SAMPLES = 5
-FREE_DELETES = 20
+DEAD_AFTER_RUNS = 5
+DEAD_AFTER = timedelta(days=14)
+"""A row that failed so often, or for so long, is not sent again unasked."""
+_SENT_ON_LEAVE: Mapping[Leave, Planned | None] = {
+    "nothing": None,
+    "delete": "delete",
+    "set": "update",
+}
 _PLAN_SQL = Path(__file__).with_name("plan.sql")
+_STATES_SQL = Path(__file__).with_name("states.sql")
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is to be sent, counted; `rows` gives it. Holds its connection open.
 
-    `held` deletes are kept back for `held_reason`. `refused` rows are not sent again
-    because the destination has refused exactly them before.
+    `held` rows are kept back by `guard`, for `held_reason`; where a person has released
+    them, they are among `counts`. `refused` rows are not sent again because the
+    destination has refused exactly them before, `dead` ones because they failed too
+    often. `left_out` rows of the payload lack consent.
     """
 
     sync: Sync
     types: Mapping[str, str]
     counts: Mapping[Planned, int]
-    held: int
+    held: Mapping[Planned, int]
+    guard: str | None
     held_reason: str | None
+    is_releasable: bool
+    is_released: bool
     refused: int
+    dead: int
+    left_out: int
     payload_rows: int
     destination_rows: int
+    watermark: str | None
     last_logged_at: datetime | None
-    samples: Mapping[Planned, tuple[Row, ...]] = field(repr=False)
+    _held_kinds: Sequence[Kind] = field(repr=False)
     _con: duckdb.DuckDBPyConnection = field(repr=False)
 
     @property
@@ -57,19 +83,56 @@ class Plan:
     def planned(self) -> int:
         return sum(self.counts.values())
 
-    def rows(self) -> Iterator[Row]:
-        """The rows to send: writes first, deletes last; what failed before, at the end
-        of either, so that a row which always fails keeps no other from going out."""
-        deletes = self.counts["delete"] > 0
-        chosen = "not is_refused and (operation <> 'delete' or $deletes)"
-        yield from planned_rows(self._con, self.sync, chosen, {"deletes": deletes})
+    @property
+    def held_total(self) -> int:
+        return sum(self.held.values())
 
-    def newly_held(self) -> list[Row]:
-        """The held deletes that the log does not tell of yet."""
-        if not self.held:
-            return []
-        chosen = "not is_refused and operation = 'delete' and not is_held_already"
-        return list(planned_rows(self._con, self.sync, chosen, {}))
+    def rows(self) -> Iterator[Row]:
+        """The rows to send: writes first, then what left; what failed before, at the
+        end of either, so that a row which always fails keeps no other from going out.
+        """
+        chosen = "verdict = 'send' and not list_contains($held, kind)"
+        yield from planned_rows(self._con, self.sync, chosen, self._held())
+
+    def newly_held(self) -> Iterator[Row]:
+        """The held rows that the log does not tell of yet."""
+        if self._held_kinds:
+            chosen = (
+                "verdict = 'send' and list_contains($held, kind) "
+                "and not is_held_already"
+            )
+            yield from planned_rows(self._con, self.sync, chosen, self._held())
+
+    def samples(self, operation: Planned) -> tuple[Row, ...]:
+        """Some of the rows to be sent, held ones included."""
+        rows = planned_rows(
+            self._con,
+            self.sync,
+            "verdict = 'send' and operation = $operation",
+            {"operation": operation},
+            limit=SAMPLES,
+        )
+        with closing(rows):
+            return tuple(rows)
+
+    def _held(self) -> dict[str, Any]:
+        return {"held": list(self._held_kinds)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as plain values, for JSON."""
+        return {
+            "sync": self.sync.name,
+            **{str(name): rows for name, rows in self.counts.items()},
+            "held": dict(self.held),
+            "guard": self.guard,
+            "held_reason": self.held_reason,
+            "is_released": self.is_released,
+            "refused_before": self.refused,
+            "dead": self.dead,
+            "left_out": self.left_out,
+            "payload_rows": self.payload_rows,
+            "destination_rows": self.destination_rows,
+        }
 
 
 def make_plan(
@@ -77,98 +140,126 @@ def make_plan(
     *,
     data_dir: Path,
     con: duckdb.DuckDBPyConnection | None = None,
-    allow_deletes: int | None = None,
 ) -> Plan:
-    """Compare payload and sync log. Nothing is sent and nothing is written.
-
-    `allow_deletes` approves up to so many deletes that would be held; if there are
-    more by now, they stay held.
-    """
+    """Compare payload and sync log. Nothing is sent and nothing is written."""
     con = con or open_published(data_dir / "published")
     raw = CollectorSettings(data_dir=data_dir).raw_place()
-    register(con, raw)
-    with reading(raw, SYNC_LOG):
-        types = prepare(con, sync, log_files(raw, sync.name))
-        check_keys(con, sync)
-        con.execute(
-            f"create or replace temp table sync_changes as {_PLAN_SQL.read_text()}",
-            {"destination": sync.account.name, "action": sync.action_name},
-        )
+    with facts_of(con, raw, sync.name):
+        asked = read_requests(con)
+        payload = _compare(con, sync, asked)
         (last_logged_at,) = one(con, "select max(log.at) from sync_log_rows as log")
-    found = {
-        (operation, is_refused): count
-        for operation, is_refused, count in con.execute(
-            "select operation, is_refused, count(*) from sync_changes group by all"
-        ).fetchall()
-    }
-    (payload_rows,) = one(con, "select count(*) from sync_payload")
-    inserts, updates, deletes = (
-        found.get((operation, False), 0) for operation in ("insert", "update", "delete")
+        remembered = remembered_rows(con, sync)
+    tally = _tally(con)
+    situation = Situation(
+        account=sync.account.name,
+        planned={kind: sum(_planned(tally, {kind}).values()) for kind in KINDS},
+        payload_rows=payload.rows,
+        destination_rows=_destination_rows(con),
+        age=_age(con),
+        missing_consent=payload.missing_consent,
+        remembered_rows=remembered,
     )
-    writes_refused = found.get(("insert", True), 0) + found.get(("update", True), 0)
-    deletes_refused = found.get(("delete", True), 0)
-    destination_rows = (
-        payload_rows
-        - inserts
-        - found.get(("insert", True), 0)
-        + deletes
-        + deletes_refused
+    holds = find_holds(sync.guards, situation)
+    held = {kind for hold in holds for kind in hold.kinds}
+    kept = _planned(tally, held)
+    is_releasable = all(hold.is_releasable for hold in holds)
+    is_released = (
+        bool(holds)
+        and is_releasable
+        and asked.release is not None
+        and all(kept[name] <= asked.release[name] for name in OPERATIONS)
     )
-    if sync.mode == "upsert":
-        deletes = deletes_refused = 0
-    reason = _hold_reason(sync, deletes, payload_rows, destination_rows, allow_deletes)
-    counts: dict[Planned, int] = {
-        "insert": inserts,
-        "update": updates,
-        "delete": 0 if reason else deletes,
-    }
+    if is_released:
+        holds, held, kept = (), set(), dict.fromkeys(OPERATIONS, 0)
     return Plan(
         sync=sync,
-        types=types,
-        counts=counts,
-        held=deletes if reason else 0,
-        held_reason=reason,
-        refused=writes_refused + deletes_refused,
-        payload_rows=payload_rows,
-        destination_rows=destination_rows,
-        last_logged_at=last_logged_at,
-        samples=_samples(con, sync, deletes=deletes),
+        types=payload.types,
+        counts=_planned(tally, set(KINDS) - held),
+        held=kept,
+        guard=",".join(hold.guard for hold in holds) or None,
+        held_reason=" ".join(hold.reason for hold in holds) or None,
+        is_releasable=is_releasable,
+        is_released=is_released,
+        refused=_with(tally, "refused"),
+        dead=_with(tally, "dead"),
+        left_out=payload.left_out,
+        payload_rows=payload.rows,
+        destination_rows=situation.destination_rows,
+        watermark=payload.watermark,
+        last_logged_at=max(filter(None, (last_logged_at, asked.last_at)), default=None),
+        _held_kinds=tuple(held),
         _con=con,
     )
 
 
-def _hold_reason(
-    sync: Sync,
-    deletes: int,
-    payload_rows: int,
-    destination_rows: int,
-    allow_deletes: int | None,
-) -> str | None:
-    """Why the deletes are kept back, or None where they may go out."""
-    if deletes == 0 or (allow_deletes is not None and deletes <= allow_deletes):
-        return None
-    limit = max(FREE_DELETES, int(sync.max_delete_share * destination_rows))
-    holds = f"{sync.account.name} holds {destination_rows:,} rows of this sync"
-    if payload_rows == 0:
-        return f"The payload is empty while {holds}."
-    if deletes > limit:
-        return (
-            f"{deletes:,} rows would be deleted while {holds}; up to {limit:,} go out "
-            f"unasked (max_delete_share {sync.max_delete_share:g}, and never less than "
-            f"{FREE_DELETES})."
-        )
-    return None
+def _compare(con: duckdb.DuckDBPyConnection, sync: Sync, asked: Asked) -> Payload:
+    """Make `sync_changes`, what differs between payload and destination."""
+    target = {"destination": sync.account.name, "action": sync.target}
+    states, plan = _STATES_SQL.read_text(), _PLAN_SQL.read_text()
+    con.execute(f"create or replace temp table sync_states as {states}", target)
+    payload = prepare(con, sync, since=last_watermark(con, sync))
+    check_keys(con, sync)
+    con.execute(
+        f"create or replace temp table sync_changes as {plan}",
+        {
+            **target,
+            "mode": sync.mode,
+            "on_leave": _SENT_ON_LEAVE[sync.leave],
+            "on_withdrawal": _SENT_ON_LEAVE[sync.withdrawal],
+            "resynced_at": asked.resynced_at,
+            "retried_at": asked.retried_at,
+            "rejected_retried_at": asked.rejected_retried_at,
+            "dead_after_runs": DEAD_AFTER_RUNS,
+            "dead_since": datetime.now(UTC) - DEAD_AFTER,
+        },
+    )
+    return payload
 
 
-def _samples(
-    con: duckdb.DuckDBPyConnection, sync: Sync, *, deletes: int
-) -> dict[Planned, tuple[Row, ...]]:
-    operations: list[Planned] = ["insert", "update"]
-    if deletes:
-        operations.append("delete")
-    chosen = "not is_refused and operation = $operation"
-    samples: dict[Planned, tuple[Row, ...]] = {}
-    for operation in operations:
-        with closing(planned_rows(con, sync, chosen, {"operation": operation})) as rows:
-            samples[operation] = tuple(islice(rows, SAMPLES))
-    return samples
+_Tally = Mapping[tuple[Kind, Planned, str], int]
+
+
+def _tally(con: duckdb.DuckDBPyConnection) -> _Tally:
+    """Rows of the plan by kind, operation and verdict."""
+    rows = con.execute(
+        "select kind, operation, verdict, count(*) from sync_changes group by all"
+    ).fetchall()
+    return {
+        (kind, operation, verdict): number for kind, operation, verdict, number in rows
+    }
+
+
+def _planned(tally: _Tally, kinds: Collection[Kind]) -> dict[Planned, int]:
+    """The rows to be sent of these kinds, by operation."""
+    counts = dict.fromkeys(OPERATIONS, 0)
+    for (kind, operation, verdict), number in tally.items():
+        if verdict == "send" and kind in kinds:
+            counts[operation] += number
+    return counts
+
+
+def _with(tally: _Tally, verdict: str) -> int:
+    return sum(number for (_, _, found), number in tally.items() if found == verdict)
+
+
+def _destination_rows(con: duckdb.DuckDBPyConnection) -> int:
+    """What the destination holds of the sync, but for what was told that it left."""
+    (rows,) = one(
+        con,
+        """
+        select count(*)
+        from sync_states
+        where
+            is_held
+            and held_fingerprint is distinct from md5(sync_left_record(key))
+        """,
+    )
+    return int(rows)
+
+
+def _age(con: duckdb.DuckDBPyConnection) -> timedelta | None:
+    """How old the published build is; None where the rows come from elsewhere."""
+    row = con.execute(
+        "select path from duckdb_databases() where database_name = 'published'"
+    ).fetchone()
+    return None if row is None else datetime.now(UTC) - published_at(Path(row[0]))

@@ -1,99 +1,145 @@
--- What differs between the payload and what the destination holds: one row per key that
--- is to be inserted, updated or deleted. Deletes are found in every mode; who reads this
--- decides whether to send them.
+-- What the destination must be told so that it holds the payload: one row per key whose
+-- row is new, has changed, is to be sent again, or has left. What the mode never sends
+-- is not in it.
 with
-
-log as (
-
-    select * from sync_log_rows
-    where destination = $destination and action = $action
-
-),
-
--- The latest rows of each key: `effect` is what the destination took last, `attempt` what
--- was tried last, `latest` whatever was written last (a held row was not tried).
-states as (
-
-    select
-        key,
-        arg_max(
-            {
-                'operation': operation,
-                'fingerprint': fingerprint,
-                'ref': destination_ref,
-                'run_id': run_id
-            },
-            log.at
-        ) filter (where outcome = 'succeeded') as effect,
-        arg_max(
-            {'outcome': outcome, 'operation': operation, 'fingerprint': fingerprint, 'at': log.at},
-            log.at
-        ) filter (where outcome <> 'held') as attempt,
-        arg_max(
-            {'outcome': outcome, 'operation': operation, 'fingerprint': fingerprint},
-            log.at
-        ) as latest
-    from log
-    group by key
-
-),
-
-held_there as (
-
-    select
-        key,
-        effect.fingerprint as fingerprint,
-        effect.ref as ref
-    from states
-    where effect is not null and effect.operation <> 'delete'
-
-),
 
 compared as (
 
     select
-        coalesce(payload.key, held_there.key) as key,
+        coalesce(payload.key, states.key) as key,
         case
-            when held_there.key is null then 'insert'
-            when payload.key is null then 'delete'
-            when payload.fingerprint is distinct from held_there.fingerprint then 'update'
+            when not coalesce(states.is_held, false) then 'new'
+            when payload.key is null or not payload.is_allowed then 'left'
+            when payload.fingerprint is distinct from states.held_fingerprint
+                then 'changed'
+            when states.effect.at <= $resynced_at then 'again'
             else 'same'
-        end as operation,
-        coalesce(payload.fingerprint, held_there.fingerprint) as fingerprint,
-        held_there.ref
+        end as kind,
+        payload.key is not null as is_in_payload,
+        payload.fingerprint as payload_fingerprint,
+        states.held_fingerprint,
+        md5(sync_left_record(states.key)) as left_fingerprint,
+        case when states.is_held then states.effect.ref end as ref,
+        states.effect,
+        states.attempt,
+        states.latest
     from sync_payload as payload
-    full outer join held_there on payload.key = held_there.key
+    full outer join sync_states as states on payload.key = states.key
+    where payload.is_allowed or states.is_held
 
 ),
 
+-- `on_leave` says what becomes of rows that left; who withdrew consent is removed even
+-- where others may stay.
+wanted as (
+
+    select
+        *,
+        case
+            when kind = 'left' and is_in_payload then $on_withdrawal
+            when kind = 'left' then $on_leave
+            when $mode = 'update' then 'update'
+            when kind = 'new' then 'insert'
+            when $mode not in ('insert', 'append') then 'update'
+        end as operation
+    from compared
+    where kind <> 'same'
+
+),
+
+fingerprinted as (
+
+    select
+        *,
+        case
+            when kind <> 'left' then payload_fingerprint
+            when operation = 'update' then left_fingerprint
+            else held_fingerprint
+        end as fingerprint
+    from wanted
+    where operation is not null
+
+),
+
+asked as (
+
+    select
+        key,
+        max(requests.at) as at
+    from sync_requests_rows as requests
+    where request = 'retry' and key is not null
+    group by key
+
+),
+
+-- A retry that is asked for makes what happened before it not count.
 judged as (
 
     select
-        compared.key,
-        compared.operation,
-        compared.fingerprint,
-        compared.ref,
-        -- An effect ends the life of an idempotency key: the same row sent again later
-        -- is a new request.
-        coalesce(states.effect.run_id, '') as since_run,
-        -- The destination has refused exactly this: it would refuse it again.
-        coalesce(
-            states.attempt.outcome = 'rejected'
-            and (states.attempt.operation = 'delete') = (compared.operation = 'delete')
-            and states.attempt.fingerprint = compared.fingerprint,
-            false
-        ) as is_refused,
-        case when states.attempt.outcome = 'failed' then states.attempt.at end as failed_at,
-        coalesce(
-            states.latest.outcome = 'held'
-            and states.latest.operation = compared.operation
-            and states.latest.fingerprint = compared.fingerprint,
-            false
-        ) as is_held_already
-    from compared
-    left join states on compared.key = states.key
-    where compared.operation <> 'same'
+        fingerprinted.*,
+        (attempt.operation = 'delete') = (operation = 'delete')
+            and attempt.fingerprint = fingerprint as is_same_as_attempt,
+        greatest(asked.at, $retried_at, effect.at) as failures_count_from,
+        greatest(asked.at, $rejected_retried_at) as refusals_count_from
+    from fingerprinted
+    left join asked on fingerprinted.key = asked.key
+    -- What leaves for good in the destination has been told it already.
+    where kind <> 'left' or operation <> 'update' or fingerprint <> held_fingerprint
+
+),
+
+failures as (
+
+    select
+        judged.key,
+        -- A run that the destination's absence stopped says nothing about a row.
+        count(distinct log.run_id) filter (
+            log.run_id not in (
+                select run_id from sync_runs_rows where status = 'stopped'
+            )
+        ) as run_count,
+        min(log.at) as since
+    from judged
+    inner join sync_log_rows as log on judged.key = log.key
+    where
+        log.destination = $destination
+        and log.action = $action
+        and log.outcome = 'failed'
+        and log.fingerprint = judged.fingerprint
+        and (log.operation = 'delete') = (judged.operation = 'delete')
+        and log.at > judged.failures_count_from
+    group by judged.key
 
 )
 
-select * from judged
+select
+    judged.key,
+    judged.kind,
+    judged.operation,
+    judged.fingerprint,
+    judged.ref,
+    -- An effect ends the life of an idempotency key: the same row sent again later is a
+    -- new request.
+    coalesce(judged.effect.run_id, '') as since_run,
+    case
+        -- The destination has refused exactly this: it would refuse it again.
+        when
+            judged.attempt.outcome = 'rejected'
+            and judged.is_same_as_attempt
+            and judged.attempt.at > judged.refusals_count_from
+            then 'refused'
+        when
+            failures.run_count >= $dead_after_runs
+            or failures.since < $dead_since
+            then 'dead'
+        else 'send'
+    end as verdict,
+    case when judged.attempt.outcome = 'failed' then judged.attempt.at end as failed_at,
+    coalesce(
+        judged.latest.outcome = 'held'
+        and judged.latest.operation = judged.operation
+        and judged.latest.fingerprint = judged.fingerprint,
+        false
+    ) as is_held_already
+from judged
+left join failures on judged.key = failures.key

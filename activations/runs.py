@@ -5,45 +5,27 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
-from activations.connectors import Outcome, Planned
+from activations.connectors import Outcome
+from activations.counts import OPERATIONS, Counts
 from activations.delivery import deliver
 from activations.errors import ActivationError, ConfigError, SyncRunning
 from activations.payload import open_published
 from activations.plan import Plan, make_plan
 from activations.retries import Retry
+from activations.sync import Sync
 from activations.sync_log import SyncLog
-from activations.syncs import Sync
+from activations.sync_runs import RunFacts
 from collector.files import make_directories, try_lock
 from collector.settings import CollectorSettings
 
-OPERATIONS: tuple[Planned, ...] = ("insert", "update", "delete")
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Rows by operation; true where there is any."""
-
-    insert: int = 0
-    update: int = 0
-    delete: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.insert + self.update + self.delete
-
-    def __bool__(self) -> bool:
-        return self.total > 0
-
-    def __str__(self) -> str:
-        parts = {name: number for name, number in asdict(self).items() if number}
-        return ", ".join(f"{number:,} {name}" for name, number in parts.items())
+Status = Literal["succeeded", "completed_with_errors", "held", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -51,8 +33,9 @@ class SyncRun:
     """What a run did: rows by operation. `stopped` says what ended it before its end.
 
     planned = succeeded + rejected + failed + left; what is left stays planned. `held`
-    are the deletes kept back for `held_reason`, `refused` the rows that are not sent
-    because the destination has refused exactly them before.
+    are the rows that `guard` keeps back for `held_reason`. Not sent are the `refused`
+    rows, which the destination has refused just so before, the `dead` ones, which
+    failed too often, and those `left_out` for want of consent.
     """
 
     sync: str
@@ -64,10 +47,16 @@ class SyncRun:
     rejected: Counts
     failed: Counts
     held: Counts
+    guard: str | None
     held_reason: str | None
     refused: int
+    dead: int
+    left_out: int
     payload_rows: int
+    destination_rows: int
+    watermark: str | None = None
     stopped: str | None = None
+    stop_code: str | None = None
 
     @property
     def left(self) -> int:
@@ -80,13 +69,36 @@ class SyncRun:
         """Whether everything planned was tried and nothing has to be tried again."""
         return self.stopped is None and not self.failed and self.left == 0
 
+    @property
+    def status(self) -> Status:
+        if self.stopped is not None:
+            return "stopped"
+        if self.guard is not None:
+            return "held"
+        has_errors = self.rejected or self.failed or self.left
+        return "completed_with_errors" if has_errors else "succeeded"
+
     def as_dict(self) -> dict[str, Any]:
         """The run as plain values, for JSON."""
         times = {
             "started_at": self.started_at.isoformat(),
             "finished_at": self.finished_at.isoformat(),
         }
-        return asdict(self) | times | {"left": self.left}
+        return asdict(self) | times | {"left": self.left, "status": self.status}
+
+    def as_fact(self) -> dict[str, Any]:
+        """The run as columns of `raw/sync_runs`."""
+        names = (
+            *("finished_at", "status", "stop_code", "stopped", "guard", "held_reason"),
+            *("payload_rows", "destination_rows", "refused", "dead", "left_out"),
+            "watermark",
+        )
+        counts = {
+            f"{name}_{operation}": getattr(getattr(self, name), operation)
+            for name in ("planned", "succeeded", "rejected", "failed", "held")
+            for operation in OPERATIONS
+        }
+        return {name: getattr(self, name) for name in names} | counts
 
     def describe(self) -> str:
         """The run in a few lines, for people."""
@@ -99,8 +111,17 @@ class SyncRun:
                 lines.append(f"  {name}: {counts}")
         if self.held_reason:
             lines.append(f"  {self.held_reason}")
+        if self.held:
+            lines.append(f"  To let them go: ./kith sync release {self.run_id}")
         if self.refused:
             lines.append(f"  {self.refused:,} rows stay refused until they change.")
+        if self.dead:
+            lines.append(
+                f"  {self.dead:,} rows failed too often and are not tried any more: "
+                f"./kith sync errors {self.sync}"
+            )
+        if self.left_out:
+            lines.append(f"  {self.left_out:,} rows lack consent.")
         if self.stopped:
             lines.append(f"  stopped: {self.stopped}")
         if self.left:
@@ -112,7 +133,6 @@ def run_sync(
     sync: Sync,
     *,
     data_dir: Path,
-    allow_deletes: int | None = None,
     con: duckdb.DuckDBPyConnection | None = None,
     retry: Retry | None = None,
 ) -> SyncRun:
@@ -120,39 +140,64 @@ def run_sync(
 
     Raises `ConfigError`, `PayloadError` or `SyncRunning` where nothing could start; a
     run that was stopped on its way (credential, address, outage) says so in `stopped`.
+    However it ends, short of a kill, a fact tells of it.
     """
-    if sync.account.unresolved:
-        raise ConfigError(sync.account.unresolved)
     started_at = datetime.now(UTC)
     run_id = f"{started_at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
-    stopped: str | None = None
-    with _only_run(data_dir, sync), contextlib.ExitStack() as stack:
-        if con is None:
-            con = stack.enter_context(open_published(data_dir / "published"))
-        plan = make_plan(sync, data_dir=data_dir, con=con, allow_deletes=allow_deletes)
-        raw = CollectorSettings(data_dir=data_dir).raw_place()
-        log = SyncLog(raw, sync, run_id=run_id, after=plan.last_logged_at)
-        _log_held(plan, log)
-        if plan.planned:
-            try:
-                deliver(plan, log, retry=retry)
-            except ActivationError as error:
-                stopped = sync.account.redact(str(error))
-    return SyncRun(
-        sync=sync.name,
-        run_id=run_id,
+    raw = CollectorSettings(data_dir=data_dir).raw_place()
+    facts = RunFacts(raw, sync, run_id, started_at)
+    try:
+        if sync.account.unresolved:
+            raise ConfigError(sync.account.unresolved)
+        with _only_run(data_dir, sync), contextlib.ExitStack() as stack:
+            facts.started()
+            if con is None:
+                con = stack.enter_context(open_published(data_dir / "published"))
+            plan = make_plan(sync, data_dir=data_dir, con=con)
+            log = SyncLog(raw, sync, run_id=run_id, after=plan.last_logged_at)
+            run = _run(plan, log, started_at, retry)
+            # Before the lock goes: the next run reads what this one tells.
+            facts.finished(run.as_fact())
+    except BaseException as error:
+        facts.ended(error)
+        raise
+    return run
+
+
+def _run(
+    plan: Plan, log: SyncLog, started_at: datetime, retry: Retry | None
+) -> SyncRun:
+    """Deliver what the plan says, and tell what came of it."""
+    stopped: ActivationError | None = None
+    _log_held(plan, log)
+    if plan.planned:
+        try:
+            deliver(plan, log, retry=retry)
+        except ActivationError as error:
+            stopped = error
+    run = SyncRun(
+        sync=plan.sync.name,
+        run_id=log.run_id,
         started_at=started_at,
         finished_at=datetime.now(UTC),
-        planned=Counts(*(plan.counts[name] for name in OPERATIONS)),
+        planned=Counts.of(plan.counts),
         succeeded=_counts(log, "succeeded"),
         rejected=_counts(log, "rejected"),
         failed=_counts(log, "failed"),
-        held=Counts(delete=plan.held),
+        held=Counts.of(plan.held),
+        guard=plan.guard,
         held_reason=plan.held_reason,
         refused=plan.refused,
+        dead=plan.dead,
+        left_out=plan.left_out,
         payload_rows=plan.payload_rows,
-        stopped=stopped,
+        destination_rows=plan.destination_rows,
+        stopped=plan.sync.account.redact(str(stopped)) if stopped else None,
+        stop_code=stopped.stop_code if stopped else None,
     )
+    # What was not tried must be looked at again, so the watermark stays below it.
+    is_tried = stopped is None and run.left == 0 and not run.held
+    return replace(run, watermark=plan.watermark) if is_tried else run
 
 
 @contextlib.contextmanager
@@ -174,7 +219,11 @@ def _only_run(data_dir: Path, sync: Sync) -> Iterator[None]:
 def _log_held(plan: Plan, log: SyncLog) -> None:
     for row in plan.newly_held():
         outcome = Outcome(
-            row=row, outcome="held", code="guard", message=plan.held_reason, ref=row.ref
+            row=row,
+            outcome="held",
+            code=plan.guard,
+            message=plan.held_reason,
+            ref=row.ref,
         )
         log.add(outcome)
     log.flush()

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from activations.connectors import Outcome
-from activations.syncs import Sync
+from activations.sync import Sync
 from collector.datasets import SYNC_LOG
 from collector.landing import write_file
 from collector.object_storage import RawPlace, parquet_files
@@ -49,7 +49,7 @@ class SyncLog:
     ) -> None:
         self._raw_dir = raw_dir
         self._sync = sync
-        self._run_id = run_id
+        self.run_id = run_id
         self._last = after or datetime(1970, 1, 2, tzinfo=UTC)
         self._flush_rows = flush_rows
         self._flush_seconds = flush_seconds
@@ -70,14 +70,14 @@ class SyncLog:
         self._rows.append(
             {
                 "sync": self._sync.name,
-                "run_id": self._run_id,
+                "run_id": self.run_id,
                 "at": self._last,
                 "key": outcome.row.key,
                 "operation": outcome.row.operation,
                 "outcome": outcome.outcome,
                 "fingerprint": outcome.row.fingerprint,
                 "destination": self._sync.account.name,
-                "action": self._sync.action_name,
+                "action": self._sync.target,
                 "code": outcome.code,
                 "message": message,
                 "destination_ref": outcome.ref,
@@ -103,6 +103,6 @@ class SyncLog:
                 SYNC_LOG,
                 pa.Table.from_pylist(list(rows), schema=SYNC_LOG.schema),
                 partition={"sync": self._sync.name, "dt": date},
-                name=f"{self._run_id}-{self._files:06d}",
+                name=f"{self.run_id}-{self._files:06d}",
             )
         self._rows.clear()

@@ -189,7 +189,7 @@ def _rows(sync: Sync, data_dir: Path, work: Path) -> SyncRows:
             with open_published(place / "published") as connection:
                 plan = make_plan(sync, data_dir=data_dir, con=connection)
                 rows = {str(name): number for name, number in plan.counts.items()}
-                found.append(rows | {"held": plan.held})
+                found.append(rows | {"held": plan.held_total})
         except ActivationError as error:
             return SyncRows(now=None, then=None, problem=str(error))
     return SyncRows(now=found[0], then=found[1], problem=None)

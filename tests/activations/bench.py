@@ -13,14 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from activations.actions import Action
+from activations.actions import Action, Mode
 from activations.destinations import load_destinations
+from activations.facts import fact_files
+from activations.guards import Guards
 from activations.manifest import CATALOG, Manifest, load_catalog
 from activations.plan import Plan, make_plan
 from activations.retries import Retry
 from activations.runs import SyncRun, run_sync
+from activations.sync import Sync
 from activations.sync_log import log_files
-from activations.syncs import Mode, Sync
+from activations.sync_requests import Request, ask
+from collector.datasets import SYNC_RUNS
 
 QUICK = Retry(
     attempts=3, first_wait=0.01, longest_wait=0.05, longest_retry_after=1, seconds=5
@@ -52,18 +56,36 @@ class Bench:
         self.payload([{"email": email(n), "plan": plan} for n in numbers], schema)
 
     def plan(self, *, allow_deletes: int | None = None) -> Plan:
-        return make_plan(
-            self.sync, data_dir=self.data_dir, con=self.con, allow_deletes=allow_deletes
-        )
+        self._release(allow_deletes)
+        return make_plan(self.sync, data_dir=self.data_dir, con=self.con)
 
     def run(self, *, allow_deletes: int | None = None) -> SyncRun:
+        self._release(allow_deletes)
         return run_sync(
             self.sync,
             data_dir=self.data_dir,
             con=self.con,
-            allow_deletes=allow_deletes,
             retry=self.retry,
         )
+
+    def _release(self, deletes: int | None) -> None:
+        if deletes is not None:
+            self.ask("release", deletes=deletes)
+
+    def ask(self, request: Any, **what: Any) -> None:
+        """Note that somebody asks something of the sync."""
+        asked = Request(
+            sync=self.sync.name, request=request, requested_by="test", **what
+        )
+        ask(self.data_dir / "raw", asked)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The facts about runs that finished, the oldest first."""
+        rows: list[dict[str, Any]] = []
+        for file in fact_files(self.data_dir / "raw", SYNC_RUNS, self.sync.name):
+            rows += pq.ParquetFile(file).read().to_pylist()
+        finished = [row for row in rows if row["event"] == "finished"]
+        return sorted(finished, key=lambda row: row["at"])
 
     def configure(self, **changes: Any) -> None:
         """Change the sync: its mode, action, share of deletes."""
@@ -118,6 +140,8 @@ def bench(
         mode=mode,
         key="email",
         options=_options(accounts["acct"].manifest.actions[action], options or {}),
+        # Here all rows change as a matter of course.
+        guards=Guards(max_change_share=1),
     )
     return Bench(data_dir=tmp_path / "data", sync=sync)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from activations.counts import Counts
 from activations.retries import retry_after
-from activations.runs import Counts
 from activations.sync_log import log_files
 from tests.activations.bench import Bench, bench, catalog_at, email
 from tests.activations.scripted import Destination, Give, Got

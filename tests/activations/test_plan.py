@@ -108,50 +108,6 @@ def test_rows_that_failed_come_last(crm: Bench) -> None:
     assert [row.is_retry for row in rows] == [False, False, True]
 
 
-@pytest.mark.parametrize(
-    ("was", "now", "held"),
-    [
-        (range(30), range(10), 0),  # 20 deletes always pass
-        (range(30), range(9), 21),
-        (range(300), range(270), 0),  # a tenth passes
-        (range(300), range(269), 31),
-        (range(5), range(0), 5),  # nobody left: never without a word
-    ],
-)
-def test_mass_deletes_are_held(
-    crm: Bench, destination: Destination, was: range, now: range, held: int
-) -> None:
-    crm.people(was)
-    crm.run()
-    crm.people(now, plan="pro")
-    plan = crm.plan()
-    assert plan.held == held
-    assert plan.counts["update"] == len(now)
-    run = crm.run()
-    assert run.held.delete == held
-    assert len(destination.held) == (len(was) if held else len(now))
-    assert all(destination.held[email(n)]["plan"] == "pro" for n in now)
-
-
-def test_held_rows_are_logged_once_and_released_up_to_a_ceiling(
-    crm: Bench, destination: Destination
-) -> None:
-    crm.people(range(30))
-    crm.run()
-    crm.people([])
-    for _ in range(2):
-        run = crm.run()
-        assert (run.held.delete, run.planned.total) == (30, 0)
-        assert run.held_reason is not None
-        assert "payload is empty" in run.held_reason
-    assert [row["outcome"] for row in crm.log()].count("held") == 30
-    assert crm.run(allow_deletes=29).held.delete == 30
-    assert len(destination.held) == 30
-    assert crm.run(allow_deletes=30).succeeded.delete == 30
-    assert destination.held == {}
-    assert crm.plan().planned == 0
-
-
 def test_keys_must_be_there_and_stand_once(
     crm: Bench, destination: Destination
 ) -> None:

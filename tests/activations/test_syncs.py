@@ -83,7 +83,8 @@ def test_a_sync_is_read_from_its_model(project: Project) -> None:
     syncs = load_syncs(project.data_dir, destinations_file=project.file, environ={})
     (sync,) = syncs.values()
     assert (sync.name, sync.model) == ("files__people", "model.kith.files__people")
-    assert (sync.mode, sync.key, sync.max_delete_share) == ("mirror", "email", 0.1)
+    assert (sync.mode, sync.key, sync.leave) == ("mirror", "email", "delete")
+    assert sync.guards.max_delete_share == 0.1
     assert sync.action.connector == "files"
 
 
@@ -95,8 +96,8 @@ def test_a_sync_is_read_from_its_model(project: Project) -> None:
         ({"mode": "sync"}, "meta.sync.mode: "),
         ({"key": "mail"}, "'mail' is not a column of the model. Columns: email, plan."),
         ({"schedule": "61 * * * *"}, "'61' is not a minute (0-59)"),
-        ({"max_delete_share": 1.5}, "meta.sync.max_delete_share: "),
-        ({"max_delete_share": "10%"}, "meta.sync.max_delete_share: "),
+        ({"guards": {"max_delete_share": 1.5}}, "sync.guards.max_delete_share: "),
+        ({"guards": {"max_share": 1}}, "Keys: max_delete_share, max_change_share"),
         ({"control_group": "no"}, "meta.sync.control_group: "),
         ({"colour": 1}, "meta.sync.colour: there is no such key. Keys: destination,"),
         ({"key": "plan", "destination": "hub", "action": "contacts"}, "by 'email'"),

@@ -1,0 +1,55 @@
+"""Facts about a sync, as tables of a DuckDB connection.
+
+`sync_log_rows`, `sync_runs_rows` and `sync_requests_rows` are views of what the raw
+datasets tell of one sync: everything that a plan remembers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import duckdb
+
+from collector.datasets import SYNC_LOG, SYNC_REQUESTS, SYNC_RUNS, Dataset
+from collector.object_storage import RawPlace, parquet_files, register
+from collector.raw import reading
+from profiles.sql_names import literal
+
+DATASETS = (SYNC_LOG, SYNC_RUNS, SYNC_REQUESTS)
+
+
+def fact_files(raw: RawPlace, dataset: Dataset, sync: str | None = None) -> list[str]:
+    """The files of the dataset that speak of `sync`, or of all."""
+    place = dataset.name if sync is None else f"{dataset.name}/sync={sync}"
+    return list(parquet_files(raw, place))
+
+
+@contextlib.contextmanager
+def facts_of(
+    con: duckdb.DuckDBPyConnection, raw: RawPlace, sync: str
+) -> Iterator[None]:
+    """Views of all facts about `sync`, to be read before this ends."""
+    register(con, raw)
+    with contextlib.ExitStack() as held:
+        for dataset in DATASETS:
+            held.enter_context(reading(raw, dataset))
+            view_facts(con, dataset, fact_files(raw, dataset, sync))
+        yield
+
+
+def view_facts(
+    con: duckdb.DuckDBPyConnection, dataset: Dataset, files: list[str]
+) -> None:
+    """Make `<dataset>_rows` a view of these files, empty where there is none."""
+    con.register(f"{dataset.name}_schema", dataset.schema.empty_table())
+    source = f"from {dataset.name}_schema"
+    if files:
+        listed = ", ".join(literal(file) for file in files)
+        # By name: files that were written before a column came have none of it.
+        source += (
+            f" union all by name from read_parquet([{listed}], "
+            "hive_partitioning = false, union_by_name = true)"
+        )
+    # Paths below the data directory, quoted.
+    con.execute(f"create or replace temp view {dataset.name}_rows as {source}")

@@ -1,0 +1,43 @@
+-- What the log tells of each key, one row per key: `effect` is what the destination took
+-- last, `attempt` what was tried last, `latest` whatever was written last (a held row
+-- was not tried). What the destination took, it holds until it takes a delete.
+with
+
+states as (
+
+    select
+        key,
+        arg_max(
+            {
+                'operation': operation,
+                'fingerprint': fingerprint,
+                'ref': destination_ref,
+                'run_id': run_id,
+                'at': log.at
+            },
+            log.at
+        ) filter (outcome = 'succeeded') as effect,
+        arg_max(
+            {
+                'outcome': outcome,
+                'operation': operation,
+                'fingerprint': fingerprint,
+                'at': log.at
+            },
+            log.at
+        ) filter (outcome <> 'held') as attempt,
+        arg_max(
+            {'outcome': outcome, 'operation': operation, 'fingerprint': fingerprint},
+            log.at
+        ) as latest
+    from sync_log_rows as log
+    where destination = $destination and action = $action
+    group by key
+
+)
+
+select
+    *,
+    effect is not null and effect.operation <> 'delete' as is_held,
+    effect.fingerprint as held_fingerprint
+from states
