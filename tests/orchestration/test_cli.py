@@ -88,7 +88,7 @@ def test_help_names_every_command(kith: Kith, call: Call) -> None:
     [
         (["nonsense"], "No such command 'nonsense'"),
         (["sync"], "Missing argument 'SYNC'"),
-        (["plan", "sync"], "Missing argument 'SYNC'"),
+        (["plan", "sync"], "name a sync, or say --all"),
         (["build", "--nonsense"], "No such option: --nonsense"),
         (["profile", "email", "nobody@example.com"], "Run `./kith build`"),
         (["plan", "nonsense"], "crm__vip_customers, files__newsletter_subscribers"),
