@@ -84,7 +84,8 @@ class Step(Part):
     """A request that is made once a run, before the first record: it gives a value.
 
     `when` says whether it is made at all. `next`, where it is not null, is the `page`
-    of the same request made again, until there is a value.
+    of the same request made again, until there is a value. `wait_seconds` is how long
+    the tool needs afterwards, as when an audience takes members some seconds later.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Step(Part):
     request: Request
     value: str
     next: str | None = None
+    wait_seconds: float = Field(default=0, ge=0, le=60)
     responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
     _when: Renderer = PrivateAttr()
     _request: RequestTemplate = PrivateAttr()

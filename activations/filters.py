@@ -70,6 +70,11 @@ def letters(value: Any) -> str | None:
     return "".join(c for c in str(value).lower() if c.isalpha()) or None
 
 
+def alphanumeric(value: Any) -> str | None:
+    """Lower case without blanks and punctuation, as in a postcode."""
+    return "".join(c for c in str(value).lower() if c.isalnum()) or None
+
+
 def trimmed(value: Any) -> str | None:
     """Without blanks at either end."""
     return str(value).strip() or None
@@ -79,6 +84,16 @@ def country_code(value: Any) -> str | None:
     """A country's two letters, in upper case; None where it is anything else."""
     text = str(value).strip().upper()
     return text if re.fullmatch(r"[A-Z]{2}", text) else None
+
+
+def lower(value: Any) -> str:
+    """In lower case; unlike Jinja's own it makes no text of a null."""
+    return str(value).lower()
+
+
+def upper(value: Any) -> str:
+    """In upper case; unlike Jinja's own it makes no text of a null."""
+    return str(value).upper()
 
 
 def sha256(value: Any) -> str | None:
@@ -198,10 +213,13 @@ def _or_none(cleaning: Callable[..., Any]) -> Callable[..., Any]:
     return tolerant
 
 
-_IDENTIFIERS = (email, gmail, e164, digits, letters, trimmed, country_code)
+_IDENTIFIERS = (
+    *(email, gmail, e164, digits, letters, alphanumeric),
+    *(trimmed, country_code),
+)
 _OTHERS = (
-    *(sha256, md5, base64, unix, unix_ms, unix_us, date, json, text, scalars),
-    *(capture, without, without_nulls, merged),
+    *(lower, upper, sha256, md5, base64, unix, unix_ms, unix_us, date, json),
+    *(text, scalars, capture, without, without_nulls, merged),
 )
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **{each.__name__: _or_none(_unless_hashed(each)) for each in _IDENTIFIERS},

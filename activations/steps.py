@@ -7,12 +7,14 @@ identifiers of the records of one batch.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from activations.actions import Find, Step
 from activations.answers import may_pass, must_answer, read_reply
+from activations.calls import Rendered
 from activations.connectors import Row
 from activations.errors import DestinationRefused, RecordRejected
 from activations.rendering import (
@@ -34,10 +36,10 @@ async def prepare(sync: Sync, session: Session) -> Prepared:
     """What the action's steps give, by their names; None where one was not due."""
     prepared: dict[str, Any] = {}
     for step in sync.action.prepare:
-        is_due = step.is_due(shared_context(sync, prepared))
-        prepared[step.name] = (
-            await _run(sync, session, step, prepared) if is_due else None
-        )
+        prepared[step.name] = None
+        if step.is_due(shared_context(sync, prepared)):
+            prepared[step.name] = await _run(sync, session, step, prepared)
+            await asyncio.sleep(step.wait_seconds)
     return prepared
 
 
@@ -45,7 +47,7 @@ async def _run(sync: Sync, session: Session, step: Step, prepared: Prepared) -> 
     page: Any = None
     for _ in range(MOST_PAGES):
         context = shared_context(sync, prepared)
-        request = step.template.render(context | {"page": page})
+        request = _request(sync, step, context | {"page": page})
         again = may_pass(sync.account, step.responses, sync.options)
         answer = await session.send(request, again=again)
         must_answer(sync.account, step.responses, answer, sync.options)
@@ -62,6 +64,15 @@ async def _run(sync: Sync, session: Session, step: Step, prepared: Prepared) -> 
     raise DestinationRefused(
         f"{sync.account.name}: '{step.name}' found nothing in {MOST_PAGES} pages."
     )
+
+
+def _request(sync: Sync, step: Step, context: dict[str, Any]) -> Rendered:
+    try:
+        return step.template.render(context)
+    except TemplateError as error:
+        raise DestinationRefused(
+            f"{sync.account.name}: '{step.name}' cannot be asked: {error}"
+        ) from error
 
 
 async def find(

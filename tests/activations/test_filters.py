@@ -25,6 +25,10 @@ CASES: list[tuple[str, tuple[Any, ...], Any]] = [
     ("digits", ("+1 (415) 555-2671",), "14155552671"),
     ("letters", (" O'Neil-Émile ",), "oneilémile"),
     ("letters", ("42",), None),
+    ("alphanumeric", (" SW1A-1aa ",), "sw1a1aa"),
+    ("alphanumeric", ("--",), None),
+    ("lower", ("US",), "us"),
+    ("upper", ("ch",), "CH"),
     ("country_code", (" us ",), "US"),
     ("country_code", ("Switzerland",), None),
     # https://developers.facebook.com/docs/marketing-api/audiences/guides/custom-audiences
@@ -75,7 +79,11 @@ def test_what_is_no_time_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["email", "gmail", "e164", "digits", "letters", "trimmed", "country_code"]
+    "name",
+    [
+        *("email", "gmail", "e164", "digits", "letters", "alphanumeric"),
+        *("trimmed", "country_code"),
+    ],
 )
 @given(text=st.text())
 def test_cleaning_twice_changes_nothing_more(name: str, text: str) -> None:

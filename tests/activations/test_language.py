@@ -156,6 +156,32 @@ def test_a_step_that_is_refused_sends_nothing(
     assert (len(destination.requests), run.left) == (1, 3)
 
 
+def test_a_step_gives_the_tool_time(destination: Destination, tmp_path: Path) -> None:
+    step = {"name": "s", "request": {"method": "GET", "path": "/s"}, "value": "{{ 1 }}"}
+    action = upsert() | {"prepare": [step | {"wait_seconds": 0.2}]}
+    work = work_with(tmp_path, destination.url, action)
+    work.people(range(1))
+    assert work.run().succeeded.insert == 1
+    made, sent = destination.requests
+    assert sent.at - made.at >= 0.2
+
+
+def test_a_step_that_cannot_be_asked_tells_why(
+    destination: Destination, tmp_path: Path
+) -> None:
+    request = {"method": "GET", "path": "/s/{{ prepared.none | required('no list') }}"}
+    steps = [
+        {"name": "none", "when": "{{ false }}", "request": GET, "value": "{{ 1 }}"},
+        {"name": "s", "request": request, "value": "{{ 1 }}"},
+    ]
+    work = work_with(tmp_path, destination.url, upsert() | {"prepare": steps})
+    work.people(range(1))
+    run = work.run()
+    assert run.stopped is not None
+    assert "no list" in run.stopped
+    assert destination.requests == []
+
+
 @pytest.mark.parametrize("missing", ["kept", "rejected"])
 def test_records_are_looked_up_by_their_keys(
     destination: Destination, tmp_path: Path, missing: str

@@ -282,7 +282,7 @@ def _placed(settings: Mapping[str, Any], url: str) -> dict[str, Any]:
 
 
 def _manifest_at(url: str, tool: str) -> Manifest:
-    """The manifest with the server in the place of every address of the tool."""
+    """The manifest with the server in the place of every address, and no waiting."""
     raw = yaml.safe_load((CATALOG / f"{tool}.yml").read_text(encoding="utf-8"))
     return Manifest.model_validate(_moved(raw, url))
 
@@ -294,6 +294,7 @@ def _moved(part: Any, url: str) -> Any:
             if name in ("base_url", "token_url") and isinstance(value, str)
             else _moved(value, url)
             for name, value in part.items()
+            if name != "wait_seconds"
         }
     if isinstance(part, list):
         return [_moved(each, url) for each in part]
