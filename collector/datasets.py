@@ -183,6 +183,26 @@ SYNC_REQUESTS = Dataset(
     ),
 )
 
+ALERTS = Dataset(
+    name="alerts",
+    partitions=("dt",),
+    schema=pa.schema(
+        [
+            pa.field("alert_id", pa.string(), nullable=False),
+            pa.field("at", TIMESTAMP, nullable=False),
+            pa.field("subject", pa.string(), nullable=False),
+            pa.field("channel", pa.string(), nullable=False),
+            pa.field("state", pa.string(), nullable=False),
+            pa.field("previous_state", pa.string(), nullable=False),
+            pa.field("reason", pa.string()),
+            # sending before it goes out, then sent or failed; with neither, nobody
+            # knows whether it arrived.
+            pa.field("outcome", pa.string(), nullable=False),
+            pa.field("message", pa.string()),
+        ]
+    ),
+)
+
 QUARANTINE_RELEASES = Dataset(
     name="quarantine_releases",
     partitions=("dt",),
@@ -241,5 +261,5 @@ BUILDS = Dataset(
 
 DATASETS = (
     *(EVENTS, QUARANTINE, SYNC_LOG, SYNC_RUNS, SYNC_REQUESTS),
-    *(QUARANTINE_RELEASES, IDENTITY_RULES, BUILDS),
+    *(ALERTS, QUARANTINE_RELEASES, IDENTITY_RULES, BUILDS),
 )

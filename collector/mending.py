@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from collector.datasets import (
+    ALERTS,
     BUILDS,
     IDENTITY_RULES,
     QUARANTINE_RELEASES,
@@ -52,6 +53,8 @@ def mend_file(name: PurePosixPath, dataset: Dataset, log_dir: Path) -> str:
         return f"{_RESTORE}: what it released, the next build holds back again."
     if dataset == IDENTITY_RULES:
         return f"{_RESTORE}: what it joined or kept apart, the next build forgets."
+    if dataset == ALERTS:
+        return f"{_RESTORE}: what it says was told is told again if it still holds."
     if dataset == BUILDS:
         return f"{_RESTORE}: monitoring forgets what those builds cost."
     for stream in sorted(path for path in log_dir.glob("*") if path.is_dir()):

@@ -16,6 +16,7 @@ from dagster_dbt import (
 )
 
 from collector.datasets import (
+    ALERTS,
     BUILDS,
     EVENTS,
     IDENTITY_RULES,
@@ -112,6 +113,12 @@ def defs() -> dg.Definitions:
         description="What people asked of syncs: `kith sync release`, `retry`.",
         kinds={"parquet"},
     )
+    alerts = dg.AssetSpec(
+        ["raw", ALERTS.name],
+        group_name="raw",
+        description="What people were told of the state of syncs: `kith alerts`.",
+        kinds={"parquet"},
+    )
     releases = dg.AssetSpec(
         ["raw", QUARANTINE_RELEASES.name],
         group_name="raw",
@@ -134,7 +141,7 @@ def defs() -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *(landing, sync_log, sync_runs, sync_requests),
-            *(releases, rules, builds),
+            *(alerts, releases, rules, builds),
             *(models, _published(models)),
         ]
     )
