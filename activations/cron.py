@@ -1,6 +1,9 @@
-"""Checks the cron expressions of sync schedules: five fields, as Dagster takes them."""
+"""Reads the cron expressions of sync schedules: five fields, as Dagster takes them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 _MONTHS = (
     *("jan", "feb", "mar", "apr", "may", "jun"),
@@ -14,6 +17,9 @@ _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
     ("month", 1, 12, {name: index for index, name in enumerate(_MONTHS, start=1)}),
     ("day of the week", 0, 7, {name: index for index, name in enumerate(_DAYS)}),
 )
+
+# Two times of a schedule for 29 February, and nothing is rarer.
+_LOOK_BACK = timedelta(days=9 * 366)
 
 
 def cron_problem(expression: str) -> str | None:
@@ -55,3 +61,46 @@ def _number(text: str, names: dict[str, int]) -> int | None:
     if text in names:
         return names[text]
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+def ticks_before(expression: str, moment: datetime) -> Iterator[datetime]:
+    """The times at which a valid expression fell due, in UTC, the latest first.
+
+    They end some nine years back.
+    """
+    texts = expression.lower().split()
+    minutes, hours, dates, months, weekdays = (
+        _numbers(text, lowest, highest, names)
+        for text, (_, lowest, highest, names) in zip(texts, _FIELDS, strict=True)
+    )
+    # With both the date and the day of the week restricted, either will do.
+    is_either = texts[2] != "*" and texts[4] != "*"
+    day = moment.astimezone(UTC).replace(second=0, microsecond=0)
+    last_day = day - _LOOK_BACK
+    while day > last_day:
+        is_date = day.day in dates
+        is_weekday = bool(weekdays & {day.isoweekday(), day.isoweekday() % 7})
+        fits = (is_date or is_weekday) if is_either else (is_date and is_weekday)
+        if fits and day.month in months:
+            for hour in sorted(hours, reverse=True):
+                for minute in sorted(minutes, reverse=True):
+                    tick = day.replace(hour=hour, minute=minute)
+                    if tick <= moment:
+                        yield tick
+        day -= timedelta(days=1)
+
+
+def _numbers(
+    text: str, lowest: int, highest: int, names: dict[str, int]
+) -> frozenset[int]:
+    """What one field stands for: `*/20` of minutes is 0, 20 and 40."""
+    found: set[int] = set()
+    for part in text.split(","):
+        span, has_step, step = part.partition("/")
+        ends = [_number(end, names) for end in span.split("-")] if span != "*" else []
+        known = [end for end in ends if end is not None]
+        first = known[0] if known else lowest
+        is_open = not known or (len(known) == 1 and bool(has_step))
+        last = highest if is_open else known[-1]
+        found.update(range(first, last + 1, int(step) if has_step else 1))
+    return frozenset(found)

@@ -74,6 +74,15 @@ def identifier_type_rows() -> str:
     return "(select 'email' as identifier_type)"
 
 
+def declared_syncs() -> str:
+    names = ("sync", "destination", "action", "mode", "schedule", "due_since")
+    return f"(select {', '.join(f'null as {name}' for name in names)})"
+
+
+def most_rejected() -> str:
+    return "0.05"
+
+
 def build_started_at() -> str:
     return "now()"
 

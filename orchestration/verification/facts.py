@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from collector import wire
-from collector.datasets import DATASETS, SYNC_LOG
+from collector.datasets import DATASETS, SYNC_LOG, SYNC_RUNS, Dataset
 from collector.ingest import make_rows
 from collector.landing import land
 from collector.raw import reading, write_file
@@ -133,9 +133,10 @@ def decide(raw_dir: Path, *, at: datetime) -> None:
         write_rule(raw_dir, rule)
     refunds = Release(event="Order Refunded", code="pattern")
     release(raw_dir, refunds, reason="euro is a currency", by="verify", at=later)
+    sync = "crm__vip_customers"
     outcomes = [
         {
-            "sync": "crm__vip_customers",
+            "sync": sync,
             "run_id": f"run-{number // 40}",
             "at": later + timedelta(seconds=number),
             "key": f"ada.abel.{number % 50}@example.com",
@@ -148,6 +149,43 @@ def decide(raw_dir: Path, *, at: datetime) -> None:
         }
         for number in range(200)
     ]
-    table = pa.Table.from_pylist(outcomes, schema=SYNC_LOG.schema)
-    partition = {"sync": "crm__vip_customers", "dt": f"{later.astimezone(UTC):%F}"}
-    write_file(raw_dir, SYNC_LOG, table, partition=partition, name="delivered")
+    _write(raw_dir, SYNC_LOG, outcomes)
+    _write(raw_dir, SYNC_RUNS, list(_runs(sync, at=later)))
+
+
+def _runs(sync: str, *, at: datetime) -> Iterator[dict[str, Any]]:
+    """The runs of the outcomes above; the fourth was killed, the last was stopped."""
+    for number in range(5):
+        started_at = at + timedelta(seconds=40 * number)
+        run = {
+            "sync": sync,
+            "run_id": f"run-{number}",
+            "at": started_at,
+            "event": "started",
+            "model": f"model.kith.{sync}",
+            "destination": "crm",
+            "action": "rows",
+            "mode": "mirror",
+            "primary_key": "email",
+            "started_at": started_at,
+        }
+        yield run
+        ended_at = started_at + timedelta(seconds=39)
+        end = {"event": "finished", "at": ended_at, "finished_at": ended_at}
+        if number == 4:
+            stop = {"status": "stopped", "stop_code": "unavailable", "stopped": "No."}
+            yield run | end | stop
+        elif number != 3:
+            counts = {
+                f"{counted}_{operation}": number
+                for counted in ("planned", "succeeded", "rejected", "failed", "held")
+                for operation in ("insert", "update", "delete")
+            }
+            yield run | end | counts | {"status": "held", "refused": 1, "dead": 0}
+
+
+def _write(raw_dir: Path, dataset: Dataset, rows: list[dict[str, Any]]) -> None:
+    first = rows[0]
+    table = pa.Table.from_pylist(rows, schema=dataset.schema)
+    partition = {"sync": first["sync"], "dt": f"{first['at'].astimezone(UTC):%F}"}
+    write_file(raw_dir, dataset, table, partition=partition, name="delivered")
