@@ -39,6 +39,7 @@ DBT_PROJECT = ROOT / "dbt_project"
 SOURCES = ROOT / "collector" / "sources.yml"
 PERSONAS = ROOT / "tests" / "personas"
 DESTINATIONS = ROOT / "activations" / "destinations.yml"
+ALERTS = ROOT / "orchestration" / "alerts.yml"
 
 # What dbt parses; data and caches beside it do not make a manifest stale.
 _PARSED = {".sql", ".yml", ".yaml", ".md", ".csv"}
@@ -52,6 +53,11 @@ def data_dir() -> Path:
 def destinations_file() -> Path:
     """The accounts: `KITH_DESTINATIONS`, else the file in this checkout."""
     return Path(os.environ.get("KITH_DESTINATIONS") or DESTINATIONS).resolve()
+
+
+def alerts_file() -> Path:
+    """Where alerts go: `KITH_ALERTS`, else the file in this checkout."""
+    return Path(os.environ.get("KITH_ALERTS") or ALERTS).resolve()
 
 
 def prepare_dagster_home(data_dir: Path) -> Path:

@@ -33,6 +33,7 @@ for _module in (
     "plan",
     "sync",
     "destination",
+    "alerts",
     "profile",
     "trait",
     "identity",
@@ -75,6 +76,7 @@ def _prepare_environment() -> None:
     for name, default in (
         ("KITH_SOURCES", "collector/sources.yml"),
         ("KITH_DESTINATIONS", "activations/destinations.yml"),
+        ("KITH_ALERTS", "orchestration/alerts.yml"),
     ):
         os.environ[name] = str(
             (Path.cwd() / os.environ.get(name, ROOT / default)).resolve()

@@ -29,10 +29,14 @@ def check(
 ) -> None:
     """List every problem in the configuration.
 
-    Loads sources, models, the tracking plan, destinations, manifests and syncs. Calls
-    nobody and changes nothing. Exit code 1 when there is a problem.
+    Loads sources, models, the tracking plan, destinations, manifests, syncs and alerts.
+    Calls nobody and changes nothing. Exit code 1 when there is a problem.
     """
-    problems = [*_source_problems(), *_model_and_sync_problems(with_data=data)]
+    problems = [
+        *_source_problems(),
+        *_model_and_sync_problems(with_data=data),
+        *_alert_problems(),
+    ]
     if as_json:
         print_json({"problems": problems})
     else:
@@ -56,6 +60,21 @@ def _source_problems() -> list[str]:
     except SourcesError as error:
         return str(error).splitlines()
     return []
+
+
+def _alert_problems() -> tuple[str, ...]:
+    """Problems of the channels, where the accounts that they name can be read."""
+    from activations.destinations import load_destinations
+    from activations.errors import ConfigError
+    from activations.manifest import load_catalog
+    from orchestration.alerts.channels import channel_problems
+    from orchestration.project import alerts_file, destinations_file
+
+    try:
+        accounts = load_destinations(destinations_file(), catalog=load_catalog())
+    except ConfigError:
+        return ()  # told with the syncs
+    return channel_problems(alerts_file(), accounts)
 
 
 def _model_and_sync_problems(*, with_data: bool) -> list[str]:

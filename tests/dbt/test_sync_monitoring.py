@@ -95,7 +95,10 @@ def test_what_alerts_judge_by_is_what_monitoring_shows(
     ) == [(FILES, "ada", "succeeded", True)]
 
 
-def test_builds_and_dagster_agree_on_when_a_schedule_fell_due() -> None:
+def test_builds_and_dagster_agree_on_when_a_schedule_fell_due(
+    make_project: Callable[[], Project],
+) -> None:
+    make_project()
     ticks = "\n".join(
         f"{{% for tick in ticks_before('{schedule}', run_started_at, 2) %}}"
         "{{ tick.isoformat() }} {% endfor %}"
@@ -104,10 +107,10 @@ def test_builds_and_dagster_agree_on_when_a_schedule_fell_due() -> None:
     sql = f"{{{{ run_started_at.isoformat() }}}}\n{ticks}"
     result = invoke_dbt("compile", "--inline", sql, manifest=parsed(()).deepcopy())
     assert result.success, result.exception
-    compiled = result.result.results[0].node.compiled_code
+    (compiled,) = getattr(result.result, "results", [])
     (started_at,), *shown = (
         [datetime.fromisoformat(time) for time in line.split()]
-        for line in compiled.splitlines()
+        for line in compiled.node.compiled_code.splitlines()
     )
     assert shown == [
         list(islice(ticks_before(schedule, started_at), 2)) for schedule in SCHEDULES
