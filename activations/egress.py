@@ -17,7 +17,8 @@ from typing import Any
 
 import httpcore
 
-from activations.errors import DestinationUnavailable, EgressDenied
+from activations.errors import EgressDenied
+from activations.retries import TryAgain
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -124,7 +125,8 @@ def check_host(host: str, *, private_network: bool) -> None:
 def allowed_addresses(host: str, port: int, *, private_network: bool) -> list[Address]:
     """Every address of `host`; one that is not allowed refuses them all.
 
-    What is not HTTP connects to one of these, never to the name.
+    Raises `TryAgain` where there is none. What is not HTTP connects to one of these,
+    never to the name.
     """
     if host.startswith("/"):
         raise EgressDenied(f"egress_denied: '{host}' is a socket of this machine.")
@@ -132,7 +134,8 @@ def allowed_addresses(host: str, port: int, *, private_network: bool) -> list[Ad
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise DestinationUnavailable(f"'{host}' does not resolve: {error}") from None
+        message = f"'{host}' does not resolve: {error}"
+        raise TryAgain(message, code="connection") from None
     return _judged(host, found, private_network=private_network)
 
 
@@ -146,7 +149,7 @@ def open_connection(
             return socket.create_connection((str(address), port), timeout=seconds)
         except OSError as error:
             failure = error
-    raise DestinationUnavailable(f"no connection to {host}:{port}: {failure}")
+    raise TryAgain(f"no connection to {host}:{port}: {failure}", code="connection")
 
 
 def _judged(

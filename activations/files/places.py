@@ -23,6 +23,7 @@ from activations.errors import (
     DestinationRefused,
     DestinationUnavailable,
 )
+from activations.retries import TryAgain
 from collector.errors import ObjectStorageError
 from collector.files import fsync_directory, make_directories
 from collector.object_storage import ObjectStorage, bucket
@@ -62,8 +63,8 @@ def open_place(
         with _directory(Path(location)) as directory:
             yield directory
         return
-    storage = _bucket(location, settings, private_network=private_network)
     with tempfile.TemporaryDirectory(prefix="kith-files-") as scratch, _told():
+        storage = _bucket(location, settings, private_network=private_network)
         yield Bucket(storage, Path(scratch))
 
 
@@ -167,7 +168,7 @@ def _told() -> Iterator[None]:
     """Say what an error of S3's means to a sync."""
     try:
         yield
-    except (ObjectStorageError, OSError) as error:
+    except (ObjectStorageError, OSError, TryAgain) as error:
         problem = str(error.__cause__ or error)
         if any(words in problem for words in _CREDENTIAL_WORDS):
             raise AuthenticationError(
