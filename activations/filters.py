@@ -164,6 +164,13 @@ def scalars(value: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def texts(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An object whose values are texts, for tools that know no other; null stays."""
+    return {
+        name: None if inner is None else text(inner) for name, inner in value.items()
+    }
+
+
 def capture(value: Any, pattern: str) -> str | None:
     """What the pattern's first group finds in the text; None where it finds nothing."""
     found = re.search(pattern, str(value))
@@ -219,7 +226,7 @@ _IDENTIFIERS = (
 )
 _OTHERS = (
     *(lower, upper, sha256, md5, base64, unix, unix_ms, unix_us, date, json),
-    *(text, scalars, capture, without, without_nulls, merged),
+    *(text, scalars, texts, capture, without, without_nulls, merged),
 )
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **{each.__name__: _or_none(_unless_hashed(each)) for each in _IDENTIFIERS},

@@ -48,6 +48,11 @@ CASES: list[tuple[str, tuple[Any, ...], Any]] = [
     ("json", ({"a": [1, "é"]},), '{"a":[1,"é"]}'),
     ("text", (True,), "true"),
     ("scalars", ({"a": [1], "b": 2},), {"a": "[1]", "b": 2}),
+    (
+        "texts",
+        ({"a": 1.5, "b": False, "c": None},),
+        {"a": "1.5", "b": "false", "c": None},
+    ),
     ("capture", ("/data/12/x", "/data/([0-9]+)/"), "12"),
     ("without", ({"a": 1, "b": 2}, "a"), {"b": 2}),
     ("merged", ({"a": 1, "b": 2}, {"b": None}), {"a": 1, "b": None}),
