@@ -72,8 +72,8 @@ class Plan:
     destination_rows: int
     watermark: str | None
     last_logged_at: datetime | None
-    _held_kinds: Sequence[Kind] = field(repr=False)
-    _con: duckdb.DuckDBPyConnection = field(repr=False)
+    held_kinds: Sequence[Kind] = field(repr=False)
+    con: duckdb.DuckDBPyConnection = field(repr=False)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -92,21 +92,21 @@ class Plan:
         end of either, so that a row which always fails keeps no other from going out.
         """
         chosen = "verdict = 'send' and not list_contains($held, kind)"
-        yield from planned_rows(self._con, self.sync, chosen, self._held())
+        yield from planned_rows(self.con, self.sync, chosen, self._held())
 
     def newly_held(self) -> Iterator[Row]:
         """The held rows that the log does not tell of yet."""
-        if self._held_kinds:
+        if self.held_kinds:
             chosen = (
                 "verdict = 'send' and list_contains($held, kind) "
                 "and not is_held_already"
             )
-            yield from planned_rows(self._con, self.sync, chosen, self._held())
+            yield from planned_rows(self.con, self.sync, chosen, self._held())
 
     def samples(self, operation: Planned) -> tuple[Row, ...]:
         """Some of the rows to be sent, held ones included."""
         rows = planned_rows(
-            self._con,
+            self.con,
             self.sync,
             "verdict = 'send' and operation = $operation",
             {"operation": operation},
@@ -116,7 +116,7 @@ class Plan:
             return tuple(rows)
 
     def _held(self) -> dict[str, Any]:
-        return {"held": list(self._held_kinds)}
+        return {"held": list(self.held_kinds)}
 
     def as_dict(self) -> dict[str, Any]:
         """The counts as plain values, for JSON."""
@@ -187,8 +187,8 @@ def make_plan(
         destination_rows=situation.destination_rows,
         watermark=payload.watermark,
         last_logged_at=max(filter(None, (last_logged_at, asked.last_at)), default=None),
-        _held_kinds=tuple(held),
-        _con=con,
+        held_kinds=tuple(held),
+        con=con,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestration.cli import sync_requests
+from orchestration.cli import sync_requests, sync_rows
 from orchestration.cli.groups import with_default
 from orchestration.cli.output import err, out, print_json
 from orchestration.cli.problems import Problem
@@ -23,7 +23,8 @@ def register(app: typer.Typer) -> None:
         help="Deliver what changed, and see to what did not arrive.",
     )
     group.command()(run)
-    sync_requests.register(group)
+    for module in (sync_requests, sync_rows):
+        module.register(group)
     app.add_typer(group, name="sync")
 
 

@@ -85,6 +85,11 @@ def test_audiences_reach_their_destinations_once(runs: tuple[Kith, Any, Any]) ->
         assert second["deliveries"][name]["succeeded"] == 0
         plan = kith.json("plan", name)
         assert (plan["insert"], plan["update"], plan["delete"]) == (0, 0, 0)
+        assert kith.json("sync", "errors", name)["count"] == 0
+    plans = kith.json("plan", "--all")["syncs"]
+    assert {plan["sync"] for plan in plans} == set(first["deliveries"])
+    row = kith.json("sync", "explain", "crm__vip_customers", "nobody@example.com")
+    assert row["conclusion"].startswith("It is not in the payload")
     held_by_crm = json.loads((kith.data_dir / "demo" / "crm.json").read_text())
     emails = query(kith, "select email from syncs.crm__vip_customers")
     assert sorted(held_by_crm) == sorted(email for (email,) in emails)
