@@ -177,6 +177,11 @@ def capture(value: Any, pattern: str) -> str | None:
     return found.group(1) if found else None
 
 
+def only(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The object with these fields alone; what it does not have it does not get."""
+    return {name: value[name] for name in names if name in value}
+
+
 def without(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """The object without these fields."""
     return {name: inner for name, inner in value.items() if name not in names}
@@ -226,7 +231,7 @@ _IDENTIFIERS = (
 )
 _OTHERS = (
     *(lower, upper, sha256, md5, base64, unix, unix_ms, unix_us, date, json),
-    *(text, scalars, texts, capture, without, without_nulls, merged),
+    *(text, scalars, texts, capture, only, without, without_nulls, merged),
 )
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **{each.__name__: _or_none(_unless_hashed(each)) for each in _IDENTIFIERS},

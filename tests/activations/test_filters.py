@@ -54,6 +54,7 @@ CASES: list[tuple[str, tuple[Any, ...], Any]] = [
         {"a": "1.5", "b": "false", "c": None},
     ),
     ("capture", ("/data/12/x", "/data/([0-9]+)/"), "12"),
+    ("only", ({"a": None, "b": 2}, "a", "c"), {"a": None}),
     ("without", ({"a": 1, "b": 2}, "a"), {"b": 2}),
     ("merged", ({"a": 1, "b": 2}, {"b": None}), {"a": 1, "b": None}),
     ("without_nulls", ({"a": None, "b": False},), {"b": False}),
