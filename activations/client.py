@@ -3,13 +3,12 @@
 A request goes to addresses that `egress` allows, follows no redirect, obeys no proxy
 variable, and reads at most one megabyte of answer. What may pass (time-outs, resets,
 429, 5xx) is tried again: after the time that `Retry-After` names, else after growing,
-jittered waits. While one request waits for `Retry-After`, so do the account's others.
+jittered waits. Each attempt asks the account's budget (`rates`) whether it is its turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -21,10 +20,10 @@ from typing import Any
 import httpcore
 import httpx
 import stamina
-from aiolimiter import AsyncLimiter
 
 from activations.egress import GuardedBackend, check_url
 from activations.errors import ConfigError, DestinationUnavailable, EgressDenied
+from activations.rates import Budget
 from activations.retries import Patience, Retry, TryAgain, retry_after
 
 MAX_ANSWER_BYTES = 1_000_000
@@ -58,21 +57,20 @@ class Answer:
 
 
 class Client:
-    """Sends the requests of one account, within its rate; one event loop, one use."""
+    """Sends the requests of one account, within its budget; one event loop, one use."""
 
     def __init__(
         self,
         *,
         private_network: bool = False,
-        rate: tuple[int, float] | None = None,
+        budget: Budget | None = None,
         request_seconds: float = 30.0,
         retry: Retry | None = None,
     ) -> None:
         self._private_network = private_network
         self._seconds = request_seconds
         self._retry = retry or Retry()
-        self._limiter = AsyncLimiter(*rate) if rate else contextlib.nullcontext()
-        self._paused_until = 0.0
+        self._budget = budget or Budget()
         self._http = httpx.AsyncClient(
             transport=_GuardedTransport(private_network=private_network),
             timeout=httpx.Timeout(request_seconds),
@@ -102,61 +100,81 @@ class Client:
         check_call(call, private_network=self._private_network)
         patience = Patience(self._retry)
         attempts = 0
+        failure: TryAgain | None = None
         try:
             async for attempt in stamina.retry_context(
-                on=patience,
-                attempts=None,
-                timeout=self._retry.seconds,
-                wait_initial=self._retry.first_wait,
-                wait_max=self._retry.longest_wait,
-                wait_jitter=self._retry.first_wait,
+                on=patience, attempts=None, timeout=None
             ):
                 with attempt:
+                    await self._turn(patience, attempts, failure)
                     attempts += 1
-                    answer = await self._attempt(call, attempts, again)
+                    try:
+                        answer = await self._attempt(call, attempts, again)
+                    except TryAgain as error:
+                        failure = error
+                        raise
         except TryAgain as error:
             raise DestinationUnavailable(
-                f"{error} (attempts: {attempts})", attempts=attempts, code=error.code
+                f"{error} (attempts: {attempts})",
+                attempts=attempts,
+                code=error.code,
+                stops=patience.is_out_of_time or self._budget.is_open,
             ) from error
         return answer
+
+    async def _turn(
+        self, patience: Patience, attempts: int, failure: TryAgain | None
+    ) -> None:
+        """Wait until the account may send, unless that takes longer than there is."""
+        while wait := self._budget.take():
+            if wait.seconds > patience.left:
+                before = f"{failure}; " if failure else ""
+                raise DestinationUnavailable(
+                    f"{before}{wait.reason}: the next one leaves in "
+                    f"{wait.seconds:.0f} s, which is too long to wait for",
+                    attempts=attempts,
+                    code=failure.code if failure else wait.code,
+                )
+            await asyncio.sleep(wait.seconds)
 
     async def _attempt(
         self, call: Call, number: int, again: Callable[[Answer], bool]
     ) -> Answer:
-        while (pause := self._paused_until - time.monotonic()) > 0:
-            if pause > self._retry.seconds:
-                raise TryAgain(f"asked to wait {pause:.0f} s", code="429", wait=pause)
-            await asyncio.sleep(pause)
-        async with self._limiter:
-            started = time.monotonic()
-            try:
-                async with asyncio.timeout(self._seconds):
-                    response, body = await self._exchange(call)
-            except (TimeoutError, httpx.TimeoutException):
-                reason = f"no answer within {self._seconds:g} s"
-                raise TryAgain(reason, code="timeout") from None
-            except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-                raise ConfigError(f"The request cannot be sent: {error}") from error
-            except httpx.TransportError as error:
-                reason = f"no answer: {type(error).__name__} {error}".rstrip()
-                raise TryAgain(reason, code="connection") from None
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds):
+                response, body = await self._exchange(call)
+        except (TimeoutError, httpx.TimeoutException):
+            self._budget.failed()
+            reason = f"no answer within {self._seconds:g} s"
+            raise TryAgain(reason, code="timeout") from None
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise ConfigError(f"The request cannot be sent: {error}") from error
+        except httpx.TransportError as error:
+            self._budget.failed()
+            reason = f"no answer: {type(error).__name__} {error}".rstrip()
+            raise TryAgain(reason, code="connection") from None
         elapsed = (time.monotonic() - started) * 1000
-        text = body.decode("utf-8", errors="replace")
         answer = Answer(
             status=response.status_code,
             data=_json(body),
-            text=text,
+            text=body.decode("utf-8", errors="replace"),
             attempts=number,
             request_ms=elapsed,
             location=response.headers.get("location"),
             headers=dict(response.headers),
         )
         status = answer.status
-        if status in _PASSING or (status >= 500 and status != 501) or again(answer):
+        is_broken = status >= 500 and status != 501
+        if is_broken:
+            self._budget.failed()
+        else:
+            self._budget.answered()
+        if status in _PASSING or is_broken or again(answer):
             wait = retry_after(response.headers.get("retry-after"), now=_now())
             if wait is not None:
                 wait = min(wait, self._retry.longest_retry_after)
-                self._paused_until = max(self._paused_until, time.monotonic() + wait)
+                self._budget.pause(wait)
             raise TryAgain(f"answer {status}", code=str(status), wait=wait)
         return answer
 
@@ -170,10 +188,12 @@ class Client:
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
+                    self._budget.failed()
                     raise DestinationUnavailable(
                         f"the answer ({response.status_code}) is longer than "
                         f"{MAX_ANSWER_BYTES:,} bytes",
                         code="answer_too_long",
+                        stops=self._budget.is_open,
                     )
             return response, bytes(body)
 

@@ -19,9 +19,11 @@ from activations.connectors import Batch, Outcome, Row, load_connector
 from activations.errors import (
     ActivationError,
     DestinationUnavailable,
+    LeaseLost,
     RecordRejected,
 )
 from activations.plan import Plan
+from activations.rates import PRIORITIES
 from activations.rendering import (
     Entry,
     Prepared,
@@ -37,7 +39,8 @@ from activations.syncs import Sync
 from activations.templates import TemplateError
 
 CONNECTOR_ROWS = 50_000
-_FLUSH_CHECK_SECONDS = 0.5
+_COMMIT_ROWS = 1000
+_TIDY_SECONDS = 0.5
 
 
 def deliver(plan: Plan, log: SyncLog, *, retry: Retry | None = None) -> None:
@@ -74,6 +77,8 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
             for outcome in connector(batch, plan.sync.account.settings):
                 untold.pop(outcome.row.key, None)
                 log.add(outcome)
+                if len(untold) % _COMMIT_ROWS == 0:
+                    log.commit()
         except OSError as error:
             for row in untold.values():
                 log.add(_failed(row, DestinationUnavailable(str(error))))
@@ -81,27 +86,33 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
         for row in untold.values():
             message = f"The connector '{name}' does not say what became of it."
             log.add(_failed(row, DestinationUnavailable(message, code="no_result")))
-        log.flush()
+        log.commit()
+        log.tidy()
 
 
 async def _deliver_by_http(plan: Plan, log: SyncLog, retry: Retry | None) -> None:
-    async with Session(plan.sync.account, retry=retry) as session:
-        flusher = asyncio.create_task(_flush_now_and_then(log))
+    priority = PRIORITIES.index(plan.sync.priority)
+    async with Session(
+        plan.sync.account, retry=retry, log_dir=log.log_dir, priority=priority
+    ) as session:
+        tidier = asyncio.create_task(_tidy_now_and_then(log))
         try:
             prepared = await prepare(plan.sync, session)
             sender = _Sender(plan.sync, log, session, prepared)
             await sender.send_all(plan.rows(), in_flight=session.requester.in_flight)
         finally:
-            flusher.cancel()
+            tidier.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await flusher
+                await tidier
 
 
-async def _flush_now_and_then(log: SyncLog) -> None:
-    """Keep outcomes from waiting long for their flush while requests wait longer."""
+async def _tidy_now_and_then(log: SyncLog) -> None:
+    """Keep outcomes from waiting long for the disk while requests wait longer."""
     while True:
-        await asyncio.sleep(_FLUSH_CHECK_SECONDS)
-        log.flush_if_due()
+        await asyncio.sleep(_TIDY_SECONDS)
+        with contextlib.suppress(LeaseLost):
+            # The next commit raises it, and stops the run.
+            await asyncio.to_thread(log.tidy)
 
 
 class _Sender:
@@ -163,6 +174,7 @@ class _Sender:
             rows = await self._found(operation.find, rows)
         for entries in self._fitting(operation, rows):
             await self._send(operation, entries)
+        self._log.commit()
 
     async def _found(self, search: Find, rows: Sequence[Row]) -> list[Row]:
         try:
@@ -170,9 +182,8 @@ class _Sender:
                 self._sync, self._session, search, rows, self._prepared
             )
         except DestinationUnavailable as error:
-            for row in rows:
-                self._log.add(_failed(row, error))
-            raise
+            self._fail(rows, error)
+            return []
         for row in rows:
             if row.key in problems:
                 self._reject(row, "not_found", problems[row.key])
@@ -200,6 +211,7 @@ class _Sender:
 
     async def _send(self, operation: Operation, entries: Sequence[Entry]) -> None:
         sync = self._sync
+        self._log.check()
         try:
             request = make_request(sync, operation, entries, self._prepared)
         except TemplateError as error:
@@ -212,12 +224,13 @@ class _Sender:
                 again=may_pass(sync.account, operation.responses, sync.options),
             )
         except DestinationUnavailable as error:
-            for entry in entries:
-                self._log.add(_failed(entry.row, error))
-            raise
+            self._fail([entry.row for entry in entries], error)
+            return
         verdict = read_answer(sync, operation, entries, answer)
         for outcome in verdict.outcomes:
             self._log.add(outcome)
+        # At once: a run that is killed from here on must not send them again.
+        self._log.commit()
         if verdict.refusal is not None:
             await self._refuse(operation, entries, verdict.refusal, answer)
         elif verdict.untold and verdict.named:
@@ -245,6 +258,18 @@ class _Sender:
         middle = len(entries) // 2
         await self._send(operation, entries[:middle])
         await self._send(operation, entries[middle:])
+
+    def _fail(self, rows: Iterable[Row], error: DestinationUnavailable) -> None:
+        """Note that a request had no usable answer; others go on while some have.
+
+        What never left stays planned, as if nobody had come to it.
+        """
+        for row in rows:
+            if error.attempts:
+                self._log.add(_failed(row, error))
+        self._log.commit()
+        if error.stops:
+            raise error
 
     def _reject(
         self, row: Row, code: str, message: str, answer: Answer | None = None

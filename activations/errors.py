@@ -6,6 +6,7 @@
   - PayloadError            fix the sync's model (its key)       → nothing is sent
   - RequestError            ask for something else             → nothing is noted
   - SyncRunning             another run of the sync is under way → this run ends
+  - LeaseLost               another run took over meanwhile      → this run ends
   - AuthenticationError     fix a credential                     → the sync stops
   - DestinationRefused      fix the account's address or action  → the sync stops
   - DestinationUnavailable  try later                            → the sync stops
@@ -53,9 +54,15 @@ class PayloadError(ActivationError):
 
 
 class SyncRunning(ActivationError):
-    """Another run of this sync holds its lock."""
+    """Another run of this sync holds its lease."""
 
     stop_code = "overlap"
+
+
+class LeaseLost(ActivationError):
+    """This run stood still for so long that another one has taken its place."""
+
+    stop_code = "lease_lost"
 
 
 class AuthenticationError(ActivationError):
@@ -71,13 +78,19 @@ class DestinationRefused(ActivationError):
 
 
 class DestinationUnavailable(ActivationError):
-    """No usable answer after the last attempt: time-out, reset, 5xx, 429."""
+    """No usable answer after the last attempt: time-out, reset, 5xx, 429.
+
+    `stops` is false where only this request had none: others are still answered.
+    """
 
     stop_code = "unavailable"
 
-    def __init__(self, message: str, *, attempts: int = 1, code: str = "") -> None:
+    def __init__(
+        self, message: str, *, attempts: int = 1, code: str = "", stops: bool = True
+    ) -> None:
         self.attempts = attempts
         self.code = code or "unavailable"
+        self.stops = stops
         super().__init__(message)
 
 

@@ -1,10 +1,9 @@
-"""Runs a sync: locks it, plans it, delivers it, and tells what happened."""
+"""Runs a sync: leases it, plans it, delivers it, and tells what happened."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +14,14 @@ import duckdb
 from activations.connectors import Outcome
 from activations.counts import OPERATIONS, Counts
 from activations.delivery import deliver
-from activations.errors import ActivationError, ConfigError, SyncRunning
+from activations.errors import ActivationError, ConfigError
+from activations.leases import LEASE_SECONDS, hold_lease
 from activations.payload import open_published
 from activations.plan import Plan, make_plan
 from activations.retries import Retry
 from activations.sync import Sync
-from activations.sync_log import SyncLog
+from activations.sync_log import SyncLog, land_what_is_left
 from activations.sync_runs import RunFacts
-from collector.files import make_directories, try_lock
 from collector.settings import CollectorSettings
 
 Status = Literal["succeeded", "completed_with_errors", "held", "stopped"]
@@ -135,6 +134,7 @@ def run_sync(
     data_dir: Path,
     con: duckdb.DuckDBPyConnection | None = None,
     retry: Retry | None = None,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> SyncRun:
     """Make the destination hold the payload, as far as guards and answers allow.
 
@@ -144,19 +144,31 @@ def run_sync(
     """
     started_at = datetime.now(UTC)
     run_id = f"{started_at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+    log_dir = data_dir / "log"
     raw = CollectorSettings(data_dir=data_dir).raw_place()
     facts = RunFacts(raw, sync, run_id, started_at)
     try:
         if sync.account.unresolved:
             raise ConfigError(sync.account.unresolved)
-        with _only_run(data_dir, sync), contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
+            lease = stack.enter_context(
+                hold_lease(log_dir, sync.name, seconds=lease_seconds)
+            )
             facts.started()
             if con is None:
                 con = stack.enter_context(open_published(data_dir / "published"))
+            land_what_is_left(raw, log_dir, sync.name, lease=lease)
             plan = make_plan(sync, data_dir=data_dir, con=con)
-            log = SyncLog(raw, sync, run_id=run_id, after=plan.last_logged_at)
+            log = SyncLog(
+                raw,
+                sync,
+                run_id=run_id,
+                log_dir=log_dir,
+                lease=lease,
+                after=plan.last_logged_at,
+            )
             run = _run(plan, log, started_at, retry)
-            # Before the lock goes: the next run reads what this one tells.
+            # Before the lease goes: the next run reads what this one tells.
             facts.finished(run.as_fact())
     except BaseException as error:
         facts.ended(error)
@@ -198,22 +210,6 @@ def _run(
     # What was not tried must be looked at again, so the watermark stays below it.
     is_tried = stopped is None and run.left == 0 and not run.held
     return replace(run, watermark=plan.watermark) if is_tried else run
-
-
-@contextlib.contextmanager
-def _only_run(data_dir: Path, sync: Sync) -> Iterator[None]:
-    """Hold the sync's lock, which ends with this process whatever happens to it."""
-    path = data_dir / "log" / f"sync-{sync.name}.lock"
-    make_directories(path.parent)
-    lock = try_lock(path)
-    if lock is None:
-        holder = path.read_text(encoding="utf-8").strip() or "unknown"
-        raise SyncRunning(
-            f"{sync.name} is being run already, by process {holder}. "
-            "This run did nothing."
-        )
-    with lock:
-        yield
 
 
 def _log_held(plan: Plan, log: SyncLog) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -13,22 +14,37 @@ from activations.calls import Rendered, with_query
 from activations.client import Answer, Call, Client
 from activations.destinations import Account
 from activations.manifest import Requester
+from activations.rates import Budget, account_budget
 from activations.retries import Retry
 
 
 class Session:
     """Sends what was rendered for an account; within one event loop, one use."""
 
-    def __init__(self, account: Account, *, retry: Retry | None = None) -> None:
+    def __init__(
+        self,
+        account: Account,
+        *,
+        retry: Retry | None = None,
+        log_dir: Path | None = None,
+        priority: int = 0,
+    ) -> None:
+        """With `log_dir` the account's other processes are reckoned with."""
         requester = account.manifest.requester
         assert requester is not None, "operations have one"  # noqa: S101 - tells mypy
         self.requester: Requester = requester
         self._account = account
         self._settings = dict(account.settings)
-        rate = requester.rate_limit
+        limit = requester.rate_limit
+        rate = (limit.requests, limit.seconds) if limit else None
+        self._budget = (
+            Budget(rate=rate)
+            if log_dir is None
+            else account_budget(log_dir, account.name, rate=rate, priority=priority)
+        )
         self._client = Client(
             private_network=account.private_network,
-            rate=(rate.requests, rate.seconds) if rate else None,
+            budget=self._budget,
             request_seconds=requester.timeout_seconds,
             retry=retry,
         )
@@ -46,6 +62,7 @@ class Session:
         traceback: TracebackType | None,
     ) -> None:
         await self._client.__aexit__(kind, error, traceback)
+        self._budget.close()
 
     async def send(
         self,

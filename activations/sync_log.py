@@ -1,27 +1,32 @@
 """The sync log: the outcome of every row, appended to `raw/sync_log`.
 
 It is the only memory of what a destination holds. A row is written after its effect,
-never before, so a run that is killed sends again what it had not yet written down.
+never before: first to a journal, in the moment the answer is read, then, many at once,
+to the log itself. A run that is killed sends again only what was under way.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from activations.connectors import Outcome
+from activations.journal import Journal, journal_path, journals_left, land_journal
+from activations.leases import Fence
 from activations.sync import Sync
 from collector.datasets import SYNC_LOG
-from collector.landing import write_file
 from collector.object_storage import RawPlace, parquet_files
 
 MESSAGE_LENGTH = 500
+JOURNAL_ROWS = 50_000
+JOURNAL_SECONDS = 30.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def log_files(raw_dir: RawPlace, sync: str) -> list[str]:
@@ -29,11 +34,21 @@ def log_files(raw_dir: RawPlace, sync: str) -> list[str]:
     return list(parquet_files(raw_dir, f"{SYNC_LOG.name}/sync={sync}"))
 
 
+def land_what_is_left(
+    raw_dir: RawPlace, log_dir: Path, sync: str, *, lease: Fence
+) -> None:
+    """Land the journals of runs that were killed; who plans must know of them."""
+    for path in journals_left(log_dir, sync):
+        with lease.fenced():
+            land_journal(raw_dir, path)
+
+
 class SyncLog:
-    """Appends the outcomes of one run, some at a time.
+    """Appends the outcomes of one run, under its lease.
 
     Rows carry strictly growing times, later than any that the log holds of the sync:
     the latest row is the latest fact even after the machine's clock was set back.
+    `counts` are the rows written so far, by outcome and operation.
     """
 
     def __init__(
@@ -42,67 +57,112 @@ class SyncLog:
         sync: Sync,
         *,
         run_id: str,
+        log_dir: Path,
+        lease: Fence,
         after: datetime | None,
-        flush_rows: int = 1000,
-        flush_seconds: float = 2.0,
+        journal_rows: int = JOURNAL_ROWS,
+        journal_seconds: float = JOURNAL_SECONDS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._raw_dir = raw_dir
         self._sync = sync
         self.run_id = run_id
-        self._last = after or datetime(1970, 1, 2, tzinfo=UTC)
-        self._flush_rows = flush_rows
-        self._flush_seconds = flush_seconds
+        self.log_dir = log_dir
+        self._lease = lease
+        self._last = _microseconds(after) if after else 0
+        self._journal_rows = journal_rows
+        self._journal_seconds = journal_seconds
         self._now = now
-        self._rows: list[dict[str, Any]] = []
-        self._oldest = 0.0
-        self._files = 0
+        self._noted: list[tuple[Any, ...]] = []
+        self._noted_counts: Counter[tuple[str, str]] = Counter()
+        self._journal: Journal | None = None
+        self._began = 0.0
+        self._journals = 0
+        # A thread of its own lands what is full while outcomes come in.
+        self._current = threading.Lock()
+        self._landing = threading.Lock()
         self.counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, outcome: Outcome) -> None:
-        """Note an outcome; it is durable after the next flush."""
-        if not self._rows:
-            self._oldest = time.monotonic()
-        self._last = max(self._now(), self._last + timedelta(microseconds=1))
+        """Note an outcome; `commit` writes it down."""
+        row = outcome.row
+        self._last += 1
+        if not self._noted:
+            self._last = max(self._last, _microseconds(self._now()))
         message = outcome.message
         if message is not None:
             message = self._sync.account.redact(message)[:MESSAGE_LENGTH]
-        self._rows.append(
-            {
-                "sync": self._sync.name,
-                "run_id": self.run_id,
-                "at": self._last,
-                "key": outcome.row.key,
-                "operation": outcome.row.operation,
-                "outcome": outcome.outcome,
-                "fingerprint": outcome.row.fingerprint,
-                "destination": self._sync.account.name,
-                "action": self._sync.target,
-                "code": outcome.code,
-                "message": message,
-                "destination_ref": outcome.ref,
-                "attempts": outcome.attempts,
-                "request_ms": outcome.request_ms,
-            }
+        self._noted.append(
+            (
+                *(self._last, row.key, row.operation, outcome.outcome, row.fingerprint),
+                *(outcome.code, message, outcome.ref),
+                *(outcome.attempts, outcome.request_ms),
+            )
         )
-        self.counts[outcome.outcome, outcome.row.operation] += 1
-        if len(self._rows) >= self._flush_rows:
-            self.flush()
+        self._noted_counts[outcome.outcome, row.operation] += 1
 
-    def flush_if_due(self) -> None:
-        """Flush when the oldest row has waited long enough."""
-        if self._rows and time.monotonic() - self._oldest >= self._flush_seconds:
-            self.flush()
+    def check(self) -> None:
+        """Raise `LeaseLost` where another run has taken over: nothing more is sent."""
+        self._lease.check()
+
+    def commit(self) -> None:
+        """Write down what was noted: from now on a kill cannot undo it.
+
+        Raises `LeaseLost`, and writes nothing, where another run has taken over.
+        """
+        if not self._noted:
+            return
+        with self._lease.fenced(), self._current:
+            if self._journal is None:
+                self._journal = self._new_journal()
+            self._journal.append(self._noted)
+        self.counts += self._noted_counts
+        self._noted.clear()
+        self._noted_counts.clear()
+
+    def tidy(self) -> None:
+        """Make what is written outlive a power cut, and land it when it is much or old.
+
+        May be called from another thread than the one that commits.
+        """
+        with self._landing:
+            journal = self._journal
+            if journal is None:
+                return
+            journal.sync()
+            age = time.monotonic() - self._began
+            if journal.rows >= self._journal_rows or age >= self._journal_seconds:
+                self._land_current()
 
     def flush(self) -> None:
-        """Make everything noted so far durable."""
-        for date, rows in groupby(self._rows, key=lambda row: f"{row['at']:%Y-%m-%d}"):
-            self._files += 1
-            write_file(
-                self._raw_dir,
-                SYNC_LOG,
-                pa.Table.from_pylist(list(rows), schema=SYNC_LOG.schema),
-                partition={"sync": self._sync.name, "dt": date},
-                name=f"{self.run_id}-{self._files:06d}",
-            )
-        self._rows.clear()
+        """Make everything noted part of the sync log."""
+        self.commit()
+        with self._landing:
+            self._land_current()
+
+    def _land_current(self) -> None:
+        with self._current:
+            journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.close()
+            with self._lease.fenced():
+                land_journal(self._raw_dir, journal.path)
+
+    def _new_journal(self) -> Journal:
+        self._journals += 1
+        self._began = time.monotonic()
+        token, number = self._lease.token, self._journals
+        return Journal(
+            journal_path(self.log_dir, self._sync.name, token=token, number=number),
+            name=f"{self.run_id}-{number:06d}",
+            shared={
+                "sync": self._sync.name,
+                "run_id": self.run_id,
+                "destination": self._sync.account.name,
+                "action": self._sync.target,
+            },
+        )
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,29 @@ from activations.plan import Plan, make_plan
 from activations.retries import Retry
 from activations.runs import SyncRun, run_sync
 from activations.sync import Sync
-from activations.sync_log import log_files
+from activations.sync_log import SyncLog, log_files
 from activations.sync_requests import Request, ask
 from collector.datasets import SYNC_RUNS
 
 QUICK = Retry(
     attempts=3, first_wait=0.01, longest_wait=0.05, longest_retry_after=1, seconds=5
 )
+
+
+NAME = "acct__people"
+
+
+@dataclass
+class Unfenced:
+    """The lease of somebody who is alone."""
+
+    token: int = 0
+
+    def check(self) -> None:
+        """Nobody takes over."""
+
+    def fenced(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
 
 @dataclass
@@ -87,6 +105,23 @@ class Bench:
         finished = [row for row in rows if row["event"] == "finished"]
         return sorted(finished, key=lambda row: row["at"])
 
+    def write_log(
+        self,
+        run_id: str,
+        after: datetime | None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> SyncLog:
+        """The sync log, to write outcomes of a run into by hand."""
+        return SyncLog(
+            self.data_dir / "raw",
+            self.sync,
+            run_id=run_id,
+            log_dir=self.data_dir / "log",
+            lease=Unfenced(),
+            after=after,
+            now=now,
+        )
+
     def configure(self, **changes: Any) -> None:
         """Change the sync: its mode, action, share of deletes."""
         self.sync = replace(self.sync, **changes)
@@ -131,10 +166,10 @@ def bench(
         file, catalog=catalog or _catalog(), environ=environ or {}
     )
     sync = Sync(
-        name="acct__people",
-        model="model.kith.acct__people",
+        name=NAME,
+        model=f"model.kith.{NAME}",
         schema="syncs",
-        table="acct__people",
+        table=NAME,
         account=accounts["acct"],
         action_name=action,
         mode=mode,

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.activations.bench import Bench, bench
+from tests.activations.processes import Start, start_run
 from tests.activations.scripted import Destination, run_destination
 
 
@@ -20,3 +23,19 @@ def destination() -> Iterator[Destination]:
 def crm(tmp_path: Path, destination: Destination) -> Bench:
     """A mirror of people in a webhook that takes batches."""
     return bench(tmp_path, "webhook", {"url": destination.url}, action="rows")
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts runs of a data directory's sync; none outlives its test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*given: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(start_run(*given, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            process.communicate()

@@ -70,8 +70,7 @@ def _apply(
 
 
 def _log(work: Bench, run_id: str, after: datetime | None) -> SyncLog:
-    raw = work.data_dir / "raw"
-    return SyncLog(raw, work.sync, run_id=run_id, after=after)
+    return work.write_log(run_id, after)
 
 
 def test_upsert_never_deletes(crm: Bench, destination: Destination) -> None:
@@ -178,18 +177,11 @@ def test_another_account_starts_from_nothing(
 
 def test_a_clock_that_goes_back_does_not_reorder_the_log(crm: Bench) -> None:
     crm.people([1])
-    raw = crm.data_dir / "raw"
     late = datetime(2030, 1, 1, tzinfo=UTC)
     clock = [late]
     for run in ("one", "two"):
         plan = crm.plan()
-        log = SyncLog(
-            raw,
-            crm.sync,
-            run_id=run,
-            after=plan.last_logged_at,
-            now=lambda: clock[0],
-        )
+        log = crm.write_log(run, plan.last_logged_at, lambda: clock[0])
         log.add(Outcome(row=next(plan.rows()), outcome="succeeded"))
         log.flush()
         crm.people([1], plan="pro")

@@ -21,14 +21,13 @@ from activations.errors import (
     EgressDenied,
 )
 from activations.retries import Retry
-from tests.activations import test_crash
 from tests.activations.bench import Bench, bench, email
 from tests.activations.postgres_server import (
     PASSWORD,
     PostgresServer,
     run_postgres,
 )
-from tests.activations.test_crash import (
+from tests.activations.processes import (
     Start,
     build,
     finish,
@@ -37,7 +36,6 @@ from tests.activations.test_crash import (
     wait_until,
 )
 
-start = test_crash.start
 ONCE = Retry(attempts=1, seconds=5)
 
 
