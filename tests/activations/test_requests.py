@@ -8,7 +8,6 @@ import pytest
 
 from activations.connectors import Outcome
 from activations.plan import DEAD_AFTER_RUNS
-from activations.sync_log import SyncLog
 from tests.activations.bench import Bench, email
 from tests.activations.scripted import Destination, Give
 
@@ -17,12 +16,10 @@ def fail(crm: Bench, *, runs: int, at: datetime | None = None) -> None:
     """Log that every planned row fails, in so many runs."""
     for number in range(runs):
         plan = crm.plan()
-        log = SyncLog(
-            crm.data_dir / "raw",
-            crm.sync,
-            run_id=f"run-{datetime.now(UTC):%f}-{number}",
-            after=plan.last_logged_at,
-            now=lambda: at or datetime.now(UTC),
+        log = crm.write_log(
+            f"run-{datetime.now(UTC):%f}-{number}",
+            plan.last_logged_at,
+            lambda: at or datetime.now(UTC),
         )
         for row in list(plan.rows()):
             log.add(Outcome(row=row, outcome="failed", code="no_result"))

@@ -21,10 +21,8 @@ from activations.errors import (
     EgressDenied,
 )
 from activations.retries import Retry
-from tests.activations import test_crash
 from tests.activations.bench import Bench, bench, email
-from tests.activations.sftp_server import PASSWORD, SftpServer, run_sftp
-from tests.activations.test_crash import (
+from tests.activations.processes import (
     Start,
     build,
     finish,
@@ -32,8 +30,8 @@ from tests.activations.test_crash import (
     prepare,
     wait_until,
 )
+from tests.activations.sftp_server import PASSWORD, SftpServer, run_sftp
 
-start = test_crash.start
 ONCE = Retry(attempts=1, seconds=5)
 OPTIONS = {
     "format": "csv",
