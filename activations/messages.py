@@ -22,7 +22,7 @@ from activations.rendering import make_entry, make_request
 from activations.retries import Retry
 from activations.session import Session
 from activations.steps import prepare
-from activations.syncs import Sync
+from activations.sync import Sync
 from activations.templates import TemplateError
 
 
@@ -51,7 +51,7 @@ def send_message(
         table="",
         account=account,
         action_name=action,
-        mode="upsert",
+        mode="insert",
         key=key,
         options=options or {},
     )

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import duckdb
 
 from activations.cron import ticks_before
-from activations.syncs import Sync
+from activations.sync import Sync
 from collector.datasets import SYNC_RUNS
 from collector.object_storage import RawPlace, parquet_files, register
 from collector.raw import reading
@@ -89,11 +89,17 @@ def read_health(
 
 
 def due_since(sync: Sync, *, now: datetime) -> datetime | None:
-    """Since when a run must have succeeded: the last time but one of the schedule."""
-    if sync.schedule is None:
-        return None
-    ticks = list(islice(ticks_before(sync.schedule, now), 2))
-    return ticks[1] if len(ticks) == 2 else None
+    """Since when a run must have succeeded: the last time but one of the schedule.
+
+    Without a schedule, what the sync itself says of how old its input may be: what is
+    so in every sync is not meant for those that somebody runs now and then.
+    """
+    if sync.schedule is not None:
+        ticks = list(islice(ticks_before(sync.schedule, now), 2))
+        return ticks[1] if len(ticks) == 2 else None
+    if "max_age" in sync.guards.model_fields_set and sync.guards.oldest is not None:
+        return now - sync.guards.oldest
+    return None
 
 
 def judge(

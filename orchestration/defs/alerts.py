@@ -7,7 +7,7 @@ import dagster as dg
 
 from activations.destinations import load_destinations
 from activations.manifest import load_catalog
-from activations.syncs import Sync
+from activations.sync import Sync
 from orchestration.alerts.channels import load_channels
 from orchestration.alerts.watch import tell_changes
 from orchestration.defs.syncs import declared_syncs
@@ -20,10 +20,13 @@ LOOK_SECONDS = 60
 @dg.definitions
 def defs() -> dg.Definitions:
     """The sensor, off until somebody switches it on."""
-    return dg.Definitions(sensors=[_sync_alerts(declared_syncs())])
+    return dg.Definitions(sensors=[alerts_of(declared_syncs())])
 
 
-def _sync_alerts(syncs: list[Sync]) -> dg.SensorDefinition:
+def alerts_of(syncs: list[Sync]) -> dg.SensorDefinition:
+    """The sensor that watches these syncs."""
+    catalog = load_catalog()
+
     @dg.sensor(
         name="sync_alerts",
         minimum_interval_seconds=LOOK_SECONDS,
@@ -33,7 +36,7 @@ def _sync_alerts(syncs: list[Sync]) -> dg.SensorDefinition:
         ),
     )
     def sync_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        accounts = load_destinations(destinations_file(), catalog=load_catalog())
+        accounts = load_destinations(destinations_file(), catalog=catalog)
         channels = load_channels(alerts_file(), accounts)
         if not channels:
             return dg.SkipReason("alerts.yml names no channel.")

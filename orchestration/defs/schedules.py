@@ -9,9 +9,10 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.defs.syncs import asset_key, declared_syncs
+from orchestration.defs.syncs import asset_key, check_keys, declared_syncs
 
 BUILD_CRON = "*/15 * * * *"
+CHECKS_CRON = "*/15 * * * *"
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -24,7 +25,7 @@ UNFINISHED = [
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The build job and one job per sync, each with its schedule."""
+    """The build, the checks of syncs, and one job per sync, each with its schedule."""
     syncs = declared_syncs()
     deliveries = dg.AssetSelection.assets(*(asset_key(sync) for sync in syncs))
     build = dg.define_asset_job(
@@ -32,8 +33,18 @@ def defs() -> dg.Definitions:
         selection=dg.AssetSelection.all() - deliveries,
         description="Land, transform and test everything, and publish it when green.",
     )
-    schedules = [_schedule(build, cron=BUILD_CRON)]
-    jobs = [build]
+    checks = dg.define_asset_job(
+        "sync_checks",
+        selection=dg.AssetSelection.checks(
+            *(key for sync in syncs for key in check_keys(sync))
+        ),
+        description="Check that syncs succeed on time, also those that do not run.",
+    )
+    schedules = [
+        _schedule(build, cron=BUILD_CRON),
+        _schedule(checks, cron=CHECKS_CRON),
+    ]
+    jobs = [build, checks]
     for sync in syncs:
         job = dg.define_asset_job(
             f"sync_{sync.name}",

@@ -98,7 +98,10 @@ def test_dbt_tests_are_asset_checks(graph: dg.AssetGraph) -> None:
             for key in graph.asset_check_keys
             if key.asset_key.path == ["deliveries", sync]
         }
-        assert names == {"rows_are_accepted", "nothing_is_held_back"}
+        assert names == {
+            *("rows_are_accepted", "nothing_is_held_back"),
+            *("runs_succeed_on_time", "no_rows_are_given_up"),
+        }
 
 
 def test_pools_keep_builds_and_syncs_apart(
@@ -115,7 +118,11 @@ def test_pools_keep_builds_and_syncs_apart(
         "published": "warehouse",
     }
     for sync in SYNCS:
-        assert set(pools(f"sync_{sync}").values()) == {f"sync_{sync}"}
+        assert pools(f"sync_{sync}") == {
+            f"deliveries__{sync}": f"sync_{sync}",
+            f"checks_of_{sync}": None,
+        }
+    assert pools("sync_checks") == {f"checks_of_{sync}": None for sync in SYNCS}
     settings = yaml.safe_load(
         (prepare_dagster_home(tmp_path) / "dagster.yaml").read_text()
     )
@@ -138,12 +145,21 @@ def test_schedules_are_those_of_the_build_and_of_each_sync(
     }
     assert {name: one.cron_schedule for name, one in schedules.items()} == {
         "build_schedule": "*/15 * * * *",
+        "sync_checks_schedule": "*/15 * * * *",
         "scrub_schedule": "0 3 * * 0",
     } | {f"sync_{sync}_schedule": cron for sync, cron in declared.items()}
     assert all(
         one.default_status is dg.DefaultScheduleStatus.STOPPED
         for one in schedules.values()
     )
+
+
+def test_the_sensor_of_alerts_is_off_until_it_is_switched_on(
+    definitions: dg.Definitions,
+) -> None:
+    (sensor,) = definitions.get_repository_def().sensor_defs
+    assert sensor.name == "sync_alerts"
+    assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
 
 
 def test_a_schedule_waits_for_its_last_run(

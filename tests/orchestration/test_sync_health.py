@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from activations.syncs import Sync
+from activations.guards import Guards
+from activations.sync import Sync
 from orchestration.sync_health import Health, due_since, read_health
 from tests.activations.bench import bench
 from tests.orchestration.sync_facts import write_run
@@ -109,6 +110,16 @@ def test_a_success_is_due_since_the_last_time_but_one(
 ) -> None:
     found = due_since(replace(sync, schedule=schedule), now=NOW)
     assert found == datetime.fromisoformat(since).replace(tzinfo=UTC)
+
+
+def test_without_a_schedule_a_success_is_due_for_as_long_as_the_sync_says(
+    sync: Sync,
+) -> None:
+    unscheduled = replace(sync, schedule=None)
+    assert due_since(unscheduled, now=NOW) is None
+    weekly = replace(unscheduled, guards=Guards(max_age="7 days"))
+    assert due_since(weekly, now=NOW) == NOW - 7 * 24 * HOUR
+    assert due_since(replace(weekly, guards=Guards(max_age=None)), now=NOW) is None
 
 
 def test_a_run_that_was_killed_is_told_from_one_under_way(
