@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -71,6 +72,7 @@ class Client:
         self._seconds = request_seconds
         self._retry = retry or Retry()
         self._budget = budget or Budget()
+        self._answering: set[str] = set()
         self._http = httpx.AsyncClient(
             transport=_GuardedTransport(private_network=private_network),
             timeout=httpx.Timeout(request_seconds),
@@ -118,7 +120,7 @@ class Client:
                 f"{error} (attempts: {attempts})",
                 attempts=attempts,
                 code=error.code,
-                stops=patience.is_out_of_time or self._budget.is_open,
+                stops=patience.is_out_of_time or self._is_away(call),
             ) from error
         return answer
 
@@ -170,6 +172,7 @@ class Client:
             self._budget.failed()
         else:
             self._budget.answered()
+            self._answering.add(urlsplit(call.url).netloc)
         if status in _PASSING or is_broken or again(answer):
             wait = retry_after(response.headers.get("retry-after"), now=_now())
             if wait is not None:
@@ -177,6 +180,10 @@ class Client:
                 self._budget.pause(wait)
             raise TryAgain(f"answer {status}", code=str(status), wait=wait)
         return answer
+
+    def _is_away(self, call: Call) -> bool:
+        """Whether it is the host that does not answer, rather than to this request."""
+        return self._budget.is_open or urlsplit(call.url).netloc not in self._answering
 
     async def _exchange(self, call: Call) -> tuple[httpx.Response, bytes]:
         """One request and its answer's bytes, as they came: nothing is inflated."""
@@ -193,7 +200,7 @@ class Client:
                         f"the answer ({response.status_code}) is longer than "
                         f"{MAX_ANSWER_BYTES:,} bytes",
                         code="answer_too_long",
-                        stops=self._budget.is_open,
+                        stops=self._is_away(call),
                     )
             return response, bytes(body)
 

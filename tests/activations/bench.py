@@ -21,6 +21,7 @@ from activations.facts import fact_files
 from activations.guards import Guards
 from activations.manifest import CATALOG, Manifest, load_catalog
 from activations.plan import Plan, make_plan
+from activations.rates import account_budget
 from activations.retries import Retry
 from activations.runs import SyncRun, run_sync
 from activations.sync import Sync
@@ -121,6 +122,12 @@ class Bench:
             after=after,
             now=now,
         )
+
+    def is_back(self) -> None:
+        """The account's circuit closes, as it does when a request is answered."""
+        budget = account_budget(self.data_dir / "log", self.sync.account.name)
+        budget.answered()
+        budget.close()
 
     def configure(self, **changes: Any) -> None:
         """Change the sync: its mode, action, share of deletes."""

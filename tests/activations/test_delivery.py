@@ -15,7 +15,6 @@ import pytest
 
 from activations.counts import Counts
 from activations.journal import journals_left
-from activations.rates import account_budget
 from activations.retries import retry_after
 from tests.activations.bench import NAME, Bench, bench, catalog_at, email
 from tests.activations.scripted import Destination, Give, Got
@@ -27,13 +26,6 @@ def small_batches(tmp_path: Path, destination: Destination, **changes: Any) -> B
     catalog = catalog_at(destination.url, "webhook", **changes)
     settings = {"url": destination.url}
     return bench(tmp_path, "webhook", settings, action="rows", catalog=catalog)
-
-
-def minute_passes(work: Bench) -> None:
-    """The circuit of the account closes, as it would by a request that is answered."""
-    budget = account_budget(work.data_dir / "log", work.sync.account.name)
-    budget.answered()
-    budget.close()
 
 
 def test_a_second_run_sends_nothing(crm: Bench, destination: Destination) -> None:
@@ -158,13 +150,10 @@ def test_an_outage_fails_what_was_tried_and_leaves_the_rest(
     run = work.run()
     assert run.stopped is not None
     assert "503" in run.stopped
-    # Twenty answers of 503 in a row, three for each batch of three rows.
-    assert len(destination.requests) < 20 + 4
-    assert 18 <= run.failed.insert <= 27
+    assert 3 <= run.failed.insert <= 12
     assert run.left == 30 - run.failed.insert
     assert set(work.outcomes().values()) == {"failed"}
     destination.answer = lambda got: Give()
-    minute_passes(work)
     assert work.run().succeeded.insert == 30
     assert work.run().planned.total == 0
 

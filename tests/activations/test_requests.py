@@ -59,6 +59,7 @@ def test_outages_make_no_dead_letters(crm: Bench, destination: Destination) -> N
     for _ in range(DEAD_AFTER_RUNS + 1):
         assert crm.run().stop_code == "unavailable"
     destination.answer = usual
+    crm.is_back()
     assert crm.run().succeeded.insert == 2
 
 
