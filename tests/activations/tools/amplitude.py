@@ -47,7 +47,7 @@ def refusing(refused: Collection[str]) -> Answer:
 
     def answer(got: Got) -> Give:
         if got.path == "/batch":
-            return batch(got.json["events"])
+            return uploaded(got.json["events"])
         if got.path == "/api/3/cohorts":
             return Give(200, {"cohorts": [{"id": "a1", "name": "Others"}]})
         if got.path == "/api/3/cohorts/upload":
@@ -60,7 +60,7 @@ def refusing(refused: Collection[str]) -> Answer:
             return Give(200, body)
         return Give(200, {"status": "staging"})
 
-    def batch(events: list[dict[str, Any]]) -> Give:
+    def uploaded(events: list[dict[str, Any]]) -> Give:
         bad = [
             number
             for number, each in enumerate(events)
