@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from activations.auth import Auth
 from activations.calls import Request, RequestTemplate
 from activations.connectors import Planned, connector_names
 from activations.responses import RESPONSE_NAMES, Part, ResponseRule
@@ -226,6 +227,7 @@ class Action(Part):
 
     description: str
     key: str | None = None
+    auth: Auth | None = None
     options: dict[str, Setting] = Field(default_factory=dict)
     fields: dict[str, RecordField] = Field(default_factory=dict)
     other_fields: str | None = None

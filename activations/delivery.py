@@ -93,7 +93,11 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
 async def _deliver_by_http(plan: Plan, log: SyncLog, retry: Retry | None) -> None:
     priority = PRIORITIES.index(plan.sync.priority)
     async with Session(
-        plan.sync.account, retry=retry, log_dir=log.log_dir, priority=priority
+        plan.sync.account,
+        auth=plan.sync.action.auth,
+        retry=retry,
+        log_dir=log.log_dir,
+        priority=priority,
     ) as session:
         tidier = asyncio.create_task(_tidy_now_and_then(log))
         try:

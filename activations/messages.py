@@ -77,7 +77,8 @@ def send_message(
 
 
 async def _by_http(sync: Sync, row: Row, retry: Retry | None) -> tuple[Outcome, ...]:
-    async with Session(sync.account, retry=retry) as session:
+    auth = sync.action.auth
+    async with Session(sync.account, auth=auth, retry=retry) as session:
         prepared = await prepare(sync, session)
         operation = sync.action.operation("insert")
         entry = make_entry(sync, operation, row, prepared)

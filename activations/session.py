@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from activations.auth import Tokens
+from activations.auth import Auth, Tokens
 from activations.calls import Rendered, with_query
 from activations.client import Answer, Call, Client
 from activations.destinations import Account
@@ -25,15 +25,20 @@ class Session:
         self,
         account: Account,
         *,
+        auth: Auth | None = None,
         retry: Retry | None = None,
         log_dir: Path | None = None,
         priority: int = 0,
     ) -> None:
-        """With `log_dir` the account's other processes are reckoned with."""
+        """With `log_dir` the account's other processes are reckoned with.
+
+        `auth` is that of an action whose requests ask in another way than the others.
+        """
         requester = account.manifest.requester
         assert requester is not None, "operations have one"  # noqa: S101 - tells mypy
         self.requester: Requester = requester
         self._account = account
+        self._auth = auth or requester.auth
         self._settings = dict(account.settings)
         limit = requester.rate_limit
         rate = (limit.requests, limit.seconds) if limit else None
@@ -48,7 +53,7 @@ class Session:
             request_seconds=requester.timeout_seconds,
             retry=retry,
         )
-        oauth2 = requester.auth and requester.auth.oauth2
+        oauth2 = self._auth and self._auth.oauth2
         self._tokens = Tokens(oauth2, self._settings, self._client) if oauth2 else None
 
     async def __aenter__(self) -> Session:
@@ -89,9 +94,8 @@ class Session:
     def _headers(self, rendered: Rendered) -> dict[str, str]:
         headers = self.requester.shared_headers(self._settings)
         headers |= rendered.headers
-        auth = self.requester.auth
-        if auth is not None and auth.basic is not None:
-            headers["Authorization"] = auth.basic.header(self._settings)
+        if self._auth is not None and self._auth.basic is not None:
+            headers["Authorization"] = self._auth.basic.header(self._settings)
         signature = self.requester.signature
         if signature is not None and (key := signature.key(self._settings)) is not None:
             body = rendered.body or b""

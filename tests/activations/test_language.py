@@ -350,6 +350,28 @@ def test_query_and_basic_are_part_of_every_request(
     )
 
 
+def test_an_action_may_ask_in_another_way(
+    destination: Destination, tmp_path: Path
+) -> None:
+    destination.answer = lambda got: Give(200, {"access_token": "t"})
+    oauth2 = {
+        "token_url": f"{destination.url}/token",
+        "grant": "client_credentials",
+        "client_id": "kith",
+        "client_secret": "{{ settings.token }}",
+    }
+    work = work_with(
+        tmp_path,
+        destination.url,
+        upsert() | {"auth": {"oauth2": oauth2}},
+        auth={"basic": {"user": "{{ settings.token }}"}},
+    )
+    work.people(range(1))
+    assert work.run().succeeded.insert == 1
+    sent = [got.headers.get("authorization") for got in destination.requests]
+    assert sent == [None, "Bearer t"]
+
+
 ALIGNED = {
     "status": 200,
     "outcome": "partial",
