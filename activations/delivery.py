@@ -15,7 +15,7 @@ from itertools import islice
 from activations.actions import Find, Operation
 from activations.answers import Refusal, may_pass, read_answer
 from activations.client import Answer
-from activations.connectors import Batch, Outcome, Row, load_connector
+from activations.connectors import Batch, Outcome, Row, load_connector, notes_each
 from activations.errors import (
     ActivationError,
     DestinationUnavailable,
@@ -58,7 +58,7 @@ def deliver(plan: Plan, log: SyncLog, *, retry: Retry | None = None) -> None:
 
 
 def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
-    connector = load_connector(name)
+    connector, is_noted_at_once = load_connector(name), notes_each(name)
     rows = plan.rows()
     while chunk := tuple(islice(rows, CONNECTOR_ROWS)):
         batch = Batch(
@@ -77,7 +77,10 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
             for outcome in connector(batch, plan.sync.account.settings):
                 untold.pop(outcome.row.key, None)
                 log.add(outcome)
-                if len(untold) % _COMMIT_ROWS == 0:
+                if is_noted_at_once:
+                    log.commit()
+                    log.tidy()
+                elif len(untold) % _COMMIT_ROWS == 0:
                     log.commit()
         except OSError as error:
             for row in untold.values():

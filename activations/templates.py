@@ -27,7 +27,7 @@ class TemplateError(ValueError):
     """A template is malformed, or a value that it needs is missing."""
 
 
-class _Environment(jinja2.sandbox.SandboxedEnvironment):
+class Sandbox(jinja2.sandbox.SandboxedEnvironment):
     """A sandbox in which `record.items` is the field `items`, never dict's method."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -59,8 +59,8 @@ def _path_text(value: Any) -> str:
     return quote(str(_text(value)), safe="")
 
 
-def _environment(finalize: Callable[[Any], Any]) -> _Environment:
-    environment = _Environment(
+def _environment(finalize: Callable[[Any], Any]) -> Sandbox:
+    environment = Sandbox(
         undefined=jinja2.StrictUndefined, finalize=finalize, autoescape=False
     )
     environment.globals.clear()

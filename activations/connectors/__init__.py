@@ -4,8 +4,9 @@ A connector is a module of this folder with two functions. `deliver` is given a 
 and the account's settings, makes the destination hold it, and gives back an outcome
 for each row: only when the effect is durable. It may be called again with rows that it
 has already written. An `OSError` marks the rows without an outcome as failed; another
-error leaves them planned. `check` changes nothing, and raises what keeps the account
-from being used.
+error leaves them planned. A module that sets `NOTES_EACH` does what cannot be done
+twice, so each of its outcomes is written down before it goes on. `check` changes
+nothing, and raises what keeps the account from being used.
 """
 
 from __future__ import annotations
@@ -85,6 +86,12 @@ def load_connector(name: str) -> Connector:
     module = importlib.import_module(f"activations.connectors.{name}")
     deliver: Connector = module.deliver
     return deliver
+
+
+def notes_each(name: str) -> bool:
+    """Whether an outcome is written down before the connector `name` goes on."""
+    module = importlib.import_module(f"activations.connectors.{name}")
+    return bool(getattr(module, "NOTES_EACH", False))
 
 
 def load_check(name: str) -> Check:

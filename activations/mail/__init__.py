@@ -1,0 +1,1 @@
+"""What the SMTP connector is made of."""
