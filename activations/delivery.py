@@ -73,6 +73,7 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
             private_network=plan.sync.account.private_network,
         )
         untold = {row.key: row for row in chunk}
+        log.check()
         try:
             for outcome in connector(batch, plan.sync.account.settings):
                 untold.pop(outcome.row.key, None)

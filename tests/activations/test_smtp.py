@@ -22,10 +22,9 @@ from activations.errors import (
 )
 from activations.messages import send_message
 from activations.retries import Retry
-from tests.activations import test_crash
 from tests.activations.bench import Bench, bench, email
 from tests.activations.mail_server import PASSWORD, MailServer, run_mail
-from tests.activations.test_crash import (
+from tests.activations.processes import (
     Start,
     build,
     finish,
@@ -34,7 +33,6 @@ from tests.activations.test_crash import (
     wait_until,
 )
 
-start = test_crash.start
 TWICE = Retry(attempts=2, first_wait=0.01, longest_wait=0.01, seconds=9)
 WELCOME = {
     "subject.txt": "Welcome,\n{{ record.name or 'friend' }}",
