@@ -17,6 +17,8 @@ from tests.activations.scripted import Give, Got
 Answer = Callable[[Got], Give]
 SECRET = "{{ env_var('SECRET') }}"  # noqa: S105 - its name, not its value
 """A secret setting of an account under test; its value is `s3cret`."""
+SECRET_URL = "{{ env_var('SECRET_URL') }}"  # noqa: S105 - its name, not its value
+"""A secret address: `/s3cret` of the scripted server."""
 
 
 @dataclass(frozen=True)
