@@ -28,6 +28,9 @@ BUILD_TIMES = (
     ("identity", "int_identifiers", "age_batch_id"),
     ("monitoring", "audience_freshness", "at"),
     ("monitoring", "audience_sizes", "at"),
+    ("monitoring", "sync_health", "due_since"),
+    ("monitoring", "sync_health", "seconds_since_success"),
+    ("monitoring", "sync_identifier_quality", "at"),
     ("monitoring", "sync_payloads", "at"),
     ("staging", "*", "batch_id"),
 )

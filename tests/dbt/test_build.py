@@ -54,6 +54,11 @@ def test_a_fresh_clone_builds_and_running_again_adds_nothing(
         "select num_planned_add, num_succeeded_add, num_held from monitoring.sync_runs"
     ) == [(2, 1, 1)]
 
+    assert project.query(
+        "select sync, identifier_type, row_count, valid_count "
+        "from monitoring.sync_identifier_quality where row_count > 0"
+    ) == [("files__newsletter_subscribers", "email", 1, 1)]
+
     counts = row_counts(project)
     project.dbt("run")
     assert row_counts(project) == counts

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+import duckdb
+import pytest
+
 from activations.cron import ticks_before
 from activations.syncs import load_syncs
 from collector.datasets import SYNC_LOG
@@ -105,16 +108,59 @@ def test_builds_and_dagster_agree_on_when_a_schedule_fell_due(
         for schedule in SCHEDULES
     )
     sql = f"{{{{ run_started_at.isoformat() }}}}\n{ticks}"
-    result = invoke_dbt("compile", "--inline", sql, manifest=parsed(()).deepcopy())
-    assert result.success, result.exception
-    (compiled,) = getattr(result.result, "results", [])
     (started_at,), *shown = (
         [datetime.fromisoformat(time) for time in line.split()]
-        for line in compiled.node.compiled_code.splitlines()
+        for line in compiled(sql).splitlines()
     )
     assert shown == [
         list(islice(ticks_before(schedule, started_at), 2)) for schedule in SCHEDULES
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "counts"),
+    [
+        (
+            "billing_email",
+            [
+                *("ada@example.com", " Ada@Example.com", "o'neil+x@mail.example.co.uk"),
+                *("", None, "ada", "ada@localhost", "a@b@example.com", "a b@c.de"),
+                *("ada@example..com", "ada@.com"),
+            ],
+            (11, 9, 3, 2),
+        ),
+        (
+            "mobile_number",
+            [
+                *("+4930123456", "+49 30 123-456", "+1 (212) 555.0100"),
+                *("030 123456", "+0000", "+49", None, "phone", "+491234567890123456"),
+            ],
+            (9, 8, 3, 2),
+        ),
+    ],
+)
+def test_addresses_and_numbers_that_no_destination_can_use_are_counted(
+    make_project: Callable[[], Project],
+    column: str,
+    values: list[str | None],
+    counts: tuple[int, ...],
+) -> None:
+    make_project()
+    sql = compiled(f"{{{{ quality_of_column('given', '{column}') }}}}")
+    with duckdb.connect() as con:
+        con.execute(f"create table given as select unnest($1) as {column}", [values])
+        (found,) = con.execute(sql).fetchall()
+    kind = "email" if "mail" in column else "phone"
+    # rows, with a value, valid, different
+    assert found == (column, kind, *counts)
+
+
+def compiled(sql: str) -> str:
+    """What dbt makes of SQL that calls the project's macros."""
+    result = invoke_dbt("compile", "--inline", sql, manifest=parsed(()).deepcopy())
+    assert result.success, result.exception
+    (made,) = getattr(result.result, "results", [])
+    return str(made.node.compiled_code)
 
 
 def sync_log_row(key: str, run_id: str, *, at: datetime) -> dict[str, object]:

@@ -9,7 +9,8 @@
     reach everybody, says `meta.sync.control_group: ignore`.
 
     What became of the rows that the model selected is counted in `sync_payloads`, so
-    that none is missing without a word.
+    that none is missing without a word, and how good their addresses and numbers are in
+    `sync_identifier_quality`.
 -#}
 {% materialization sync, default %}
     {%- set counts = ref('sync_payloads') -%}
@@ -47,6 +48,14 @@
         )
         {{ changed_counts(fates, counts) }}
     {%- endcall %}
+    {% set quality = note_identifier_quality(
+        target_relation, sent, ref('sync_identifier_quality')
+    ) %}
+    {% if quality %}
+        {% call statement('note_quality') -%}
+            {{ quality }}
+        {%- endcall %}
+    {% endif %}
     {% do adapter.commit() %}
     {% if rules %}
         {% do drop_work_tables() %}
