@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -209,7 +211,7 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
     """httpx's transport over connections that `GuardedBackend` opens."""
 
     def __init__(self, *, private_network: bool) -> None:
-        context = httpx.create_ssl_context(trust_env=False)
+        context = _ssl_context()
         super().__init__(verify=context, trust_env=False)
         # httpx has no argument for the network backend, and pinning the private
         # attribute's name is checked by every test that sends something.
@@ -218,6 +220,12 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
             network_backend=GuardedBackend(private_network=private_network),
             max_connections=64,
         )
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    """One for all: reading the authorities' certificates takes a while."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def check_call(call: Call, *, private_network: bool) -> None:

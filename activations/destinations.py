@@ -119,7 +119,11 @@ class _AccountReader:
             below = (self._name,)
             self.problems += self._document.validation_problems(error, below=below)
             return None
-        manifest = catalog.get(entry.manifest)
+        try:
+            manifest = catalog.get(entry.manifest)
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+            return None
         if manifest is None:
             known = ", ".join(sorted(catalog))
             message = f"there is no manifest '{entry.manifest}'. Manifests: {known}."

@@ -61,7 +61,7 @@ def read_document(path: Path, *, name: str | None = None) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{name}: cannot be read: {error}") from error
     try:
-        loader = yaml.SafeLoader(text)
+        loader = yaml.CSafeLoader(text)
         root = loader.get_single_node()
         data = None if root is None else loader.construct_document(root)
     except yaml.YAMLError as error:

@@ -7,6 +7,7 @@ it cannot say is a Python function in `connectors/`, which an action names inste
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,23 +134,49 @@ class Manifest(Part):
         return self
 
 
+class Catalog(Mapping[str, Manifest]):
+    """The tools that there are. A manifest is read when it is first asked for.
+
+    Reading one that is wrong raises `ConfigError` with everything that is.
+    """
+
+    def __init__(self, directory: Path = CATALOG) -> None:
+        self._files = {path.stem: path for path in sorted(directory.glob("*.yml"))}
+        self._read: dict[str, Manifest] = {}
+
+    def __getitem__(self, name: str) -> Manifest:
+        if name not in self._read:
+            self._read[name] = _read_manifest(self._files[name])
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
 def load_catalog(directory: Path = CATALOG) -> dict[str, Manifest]:
     """Every manifest of the catalog by name; all problems of all files at once."""
+    catalog = Catalog(directory)
     manifests: dict[str, Manifest] = {}
     problems: list[str] = []
-    for path in sorted(directory.glob("*.yml")):
+    for name in catalog:
         try:
-            document = read_document(path, name=f"catalog/{path.name}")
+            manifests[name] = catalog[name]
         except ConfigError as error:
             problems.extend(error.problems)
-            continue
-        try:
-            manifests[path.stem] = Manifest.model_validate(document.data)
-        except ValidationError as error:
-            problems.extend(document.validation_problems(error))
     if problems:
         raise ConfigError(problems)
     return manifests
+
+
+def _read_manifest(path: Path) -> Manifest:
+    document = read_document(path, name=f"catalog/{path.name}")
+    try:
+        return Manifest.model_validate(document.data)
+    except ValidationError as error:
+        raise ConfigError(document.validation_problems(error)) from error
 
 
 def json_schema() -> dict[str, Any]:

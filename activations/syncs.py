@@ -13,7 +13,7 @@ from typing import Any
 
 from activations.destinations import Account, load_destinations
 from activations.errors import ConfigError
-from activations.manifest import load_catalog
+from activations.manifest import Catalog
 from activations.sync import Sync
 from activations.sync_reader import FOLDER, SyncReader, is_in_folder
 
@@ -75,7 +75,7 @@ def _read(
     problems: list[str] = []
     try:
         accounts = load_destinations(
-            destinations_file, catalog=load_catalog(), environ=environ
+            destinations_file, catalog=Catalog(), environ=environ
         )
     except ConfigError as error:
         problems.extend(error.problems)

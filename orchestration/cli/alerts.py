@@ -100,11 +100,11 @@ def current_health() -> dict[str, Health]:
 def read_channels() -> list[Channel]:
     """The channels of alerts.yml, checked."""
     from activations.destinations import load_destinations
-    from activations.manifest import load_catalog
+    from activations.manifest import Catalog
     from orchestration.alerts.channels import load_channels
     from orchestration.project import alerts_file, destinations_file
 
-    accounts = load_destinations(destinations_file(), catalog=load_catalog())
+    accounts = load_destinations(destinations_file(), catalog=Catalog())
     return load_channels(alerts_file(), accounts)
 
 

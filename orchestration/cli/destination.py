@@ -140,7 +140,7 @@ def schema() -> None:
 
 def _accounts() -> dict[str, Account]:
     from activations.destinations import load_destinations
-    from activations.manifest import load_catalog
+    from activations.manifest import Catalog
     from orchestration.project import destinations_file
 
-    return load_destinations(destinations_file(), catalog=load_catalog())
+    return load_destinations(destinations_file(), catalog=Catalog())

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from activations.destinations import load_destinations
-from activations.manifest import load_catalog
+from activations.manifest import Catalog
 from activations.sync import Sync
 from orchestration.alerts.channels import load_channels
 from orchestration.alerts.watch import tell_changes
@@ -25,7 +25,7 @@ def defs() -> dg.Definitions:
 
 def alerts_of(syncs: list[Sync]) -> dg.SensorDefinition:
     """The sensor that watches these syncs."""
-    catalog = load_catalog()
+    catalog = Catalog()
 
     @dg.sensor(
         name="sync_alerts",

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from activations.actions import Action, Mode
 from activations.destinations import load_destinations
 from activations.facts import fact_files
 from activations.guards import Guards
-from activations.manifest import CATALOG, Manifest, load_catalog
+from activations.manifest import CATALOG, Catalog, Manifest
 from activations.plan import Plan, make_plan
 from activations.rates import account_budget
 from activations.retries import Retry
@@ -145,9 +144,7 @@ class Bench:
         return {row["key"]: row["outcome"] for row in self.log()}
 
 
-@cache
-def _catalog() -> dict[str, Manifest]:
-    return load_catalog()
+_CATALOG = Catalog()
 
 
 def email(number: int) -> str:
@@ -170,7 +167,7 @@ def bench(
     file = tmp_path / "destinations.yml"
     file.write_text(yaml.safe_dump({"acct": account}), encoding="utf-8")
     accounts = load_destinations(
-        file, catalog=catalog or _catalog(), environ=environ or {}
+        file, catalog=catalog or _CATALOG, environ=environ or {}
     )
     sync = Sync(
         name=NAME,

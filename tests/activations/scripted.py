@@ -65,6 +65,13 @@ class Destination:
     def statuses_left(self) -> int:
         return len(self.script)
 
+    def forget(self) -> None:
+        """Be as at the start, for another test."""
+        for kept in (self.script, self.requests, self.held):
+            kept.clear()
+        self.answer = lambda got: Give()
+        self.most_at_once = 0
+
     def receive(self, got: Got) -> Give:
         with self._lock:
             self._now += 1

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,7 +21,7 @@ from activations.checks import check_account
 from activations.errors import AuthenticationError
 from activations.manifest import CATALOG, Manifest, json_schema, load_catalog
 from tests.activations.bench import QUICK, Bench, bench
-from tests.activations.scripted import Destination, Give, Got
+from tests.activations.scripted import Destination, Give, Got, run_destination
 from tests.activations.tools import Example, Sent, Tool, load_tool, tool_names
 
 LOADED = {
@@ -34,6 +35,19 @@ ACTIONS = [
     for action in manifest.actions
 ]
 REFUSING = [case for case in ACTIONS if load_tool(str(case.values[0])).refusing]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Destination]:
+    """One server for all, so that a manifest is read once for its address."""
+    with run_destination() as running:
+        yield running
+
+
+@pytest.fixture
+def destination(server: Destination) -> Destination:
+    server.forget()
+    return server
 
 
 def test_every_tool_has_its_examples() -> None:
@@ -278,6 +292,7 @@ def _placed(settings: Mapping[str, Any], url: str) -> dict[str, Any]:
     }
 
 
+@cache
 def _manifest_at(url: str, tool: str) -> Manifest:
     """The manifest with the server in the place of every address, and no waiting."""
     raw = yaml.safe_load((CATALOG / f"{tool}.yml").read_text(encoding="utf-8"))
