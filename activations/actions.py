@@ -227,6 +227,7 @@ class Action(Part):
 
     description: str
     key: str | None = None
+    keys: tuple[str, ...] = Field(default=(), strict=False)
     auth: Auth | None = None
     options: dict[str, Setting] = Field(default_factory=dict)
     fields: dict[str, RecordField] = Field(default_factory=dict)
@@ -250,9 +251,17 @@ class Action(Part):
             raise ValueError("needs the operation 'upsert', 'insert' or 'add'.")
         if (self.connector is None) == bool(self.given_modes):
             raise ValueError("actions with a 'connector', and only they, need 'modes'.")
-        if unknown := set(self.needs_one_of) - self.fields.keys():
-            raise ValueError(f"'needs_one_of' names no field: {sorted(unknown)}.")
+        for name in ("needs_one_of", "keys"):
+            if unknown := set(getattr(self, name)) - self.fields.keys():
+                raise ValueError(f"'{name}' names no field: {sorted(unknown)}.")
+        if self.key is not None and self.keys:
+            raise ValueError("has either 'key' or 'keys'.")
         return self
+
+    @property
+    def possible_keys(self) -> tuple[str, ...]:
+        """The columns that can be a sync's key; none where every column can."""
+        return self.keys if self.key is None else (self.key,)
 
     @property
     def can_delete(self) -> bool:

@@ -199,10 +199,10 @@ class SyncReader:
             self._problem("on_leave", f"'{meta.action}' cannot update.")
         self._check_options(action, meta.options)
         self._check_columns(action)
-        if action.key is not None and action.key != meta.key:
-            message = (
-                f"'{meta.action}' finds records by '{action.key}'; that is the key."
-            )
+        keys = action.possible_keys
+        if keys and meta.key not in keys:
+            known = " or ".join(f"'{key}'" for key in keys)
+            message = f"'{meta.action}' finds records by {known}; that is the key."
             self._problem("key", message)
         return account
 

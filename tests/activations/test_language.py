@@ -470,7 +470,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("uses entri. Names here", upsert(request=POST | {"json": "{{ entri }}"})),
     ("has either 'json' or 'form'", upsert(request=POST | {"form": {"a": "b"}})),
     ("goes with a batch size of 1", upsert(create=POST)),
-    ("names no field", upsert() | {"needs_one_of": ["email"]}),
+    ("'needs_one_of' names no field", upsert() | {"needs_one_of": ["email"]}),
+    ("'keys' names no field", upsert() | {"keys": ["email"]}),
     ("No filter named 'shout'", upsert(entry="{{ key | shout }}")),
 ]
 

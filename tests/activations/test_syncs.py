@@ -113,6 +113,15 @@ def test_wrong_words_are_told_with_the_right_ones(
     assert str(caught.value).startswith("models/syncs/a.yml: a: meta.sync.")
 
 
+def test_the_key_is_one_by_which_members_are_found(project: Project) -> None:
+    settings = "{access_token: \"{{ env_var('TOKEN') }}\", ad_account_id: '42'}"
+    ads = f"ads:\n  manifest: meta_audiences\n  settings: {settings}\n"
+    project.file.write_text(ACCOUNTS + ads, encoding="utf-8")
+    sync = {"destination": "ads", "action": "audience", "mode": "audience"}
+    project.add("a", sync | {"key": "plan", "options": {"audience": "VIPs"}})
+    assert "'audience' finds records by 'email' or 'phone' or" in project.problems()
+
+
 def test_all_problems_of_all_files_are_told_at_once(project: Project) -> None:
     project.add("a", GOOD | {"key": "mail", "schedule": "hourly"})
     project.add("b", None)
