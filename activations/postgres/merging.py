@@ -1,8 +1,8 @@
 """Merges a batch into a table, in one transaction, with an outcome for each row.
 
 The rows are copied as text into a temporary table and merged from there, as many at a
-time as have the same operation and fields. Where the server refuses a value, the rows
-are halved until the culprit is alone; savepoints keep what was merged before.
+time as have the same operation and fields. Where the server does not take all of them,
+it merges them one by one, and tells which it refuses.
 """
 
 from __future__ import annotations
@@ -15,8 +15,14 @@ from psycopg import sql
 
 from activations.connectors import Batch, Outcome, Row
 from activations.errors import RecordRejected
-from activations.postgres.session import Connection, describe, is_of_a_record
-from activations.postgres.statements import Group, Statement, Statements, staged_column
+from activations.postgres.session import Connection, is_of_a_record
+from activations.postgres.statements import (
+    REFUSED,
+    Group,
+    Statement,
+    Statements,
+    staged_column,
+)
 from activations.postgres.table import STAGED, Column, Table
 
 
@@ -31,7 +37,7 @@ def merge(connection: Connection, table: Table, batch: Batch) -> list[Outcome]:
     names[table.key.name] = staged_column(0)
     for group in _groups(staged, batch):
         statements = Statements(table, group, names)
-        outcomes += _merge_rows(connection, statements, group, 0, len(group.rows))
+        outcomes += _merge_group(connection, statements, group)
     return outcomes
 
 
@@ -72,6 +78,10 @@ def _stage(
             "on commit drop"
         ).format(sql.SQL(", ").join(definitions))
     )
+    connection.execute(
+        "create temporary table kith_refused "
+        "(position integer, code text, message text) on commit drop"
+    )
     # Immediate constraints refuse the row at fault; deferred ones, the transaction.
     connection.execute("set constraints all immediate")
     staged: list[Row] = []
@@ -94,38 +104,49 @@ def _stage(
     return staged, rejected
 
 
-def _merge_rows(
-    connection: Connection, statements: Statements, group: Group, start: int, end: int
+def _merge_group(
+    connection: Connection, statements: Statements, group: Group
 ) -> list[Outcome]:
-    rows = group.rows[start:end]
-    first, last = group.first + start, group.first + end - 1
+    """Merge rows all at once, or one by one where the server does not take them all."""
+    first, last = group.first, group.first + len(group.rows) - 1
+    together = sql.SQL("batch.position between {} and {}").format(first, last)
+    refused: dict[int, tuple[str, str]] = {}
     try:
         with connection.transaction():
-            missed = statements.run(connection, first, last)
-            if missed is None and len(rows) > 1:
-                raise _HalveThem
-    except (psycopg.Error, _HalveThem) as error:
-        if isinstance(error, psycopg.Error):
-            if not is_of_a_record(error):
-                raise
-            if len(rows) == 1:
-                code, message = error.sqlstate, describe(error)
-                return [Outcome(rows[0], "rejected", code, message, attempts=1)]
-        middle = (start + end) // 2
-        return [
-            *_merge_rows(connection, statements, group, start, middle),
-            *_merge_rows(connection, statements, group, middle, end),
-        ]
-    if missed is None:
-        missed = {first}
-    code, message = statements.missed
+            written = connection.execute(statements.write(together)).rowcount
+            if written < len(group.rows) and group.statement != "delete":
+                raise _SomeWereMissed
+    except (psycopg.Error, _SomeWereMissed) as error:
+        if isinstance(error, psycopg.Error) and not is_of_a_record(error):
+            raise
+        connection.execute(statements.one_by_one(first, last))
+        refused = _refused(connection, statements, group, together)
     return [
-        Outcome(row, "rejected", code, message, attempts=1)
-        if position in missed
+        Outcome(row, "rejected", *refused[position], attempts=1)
+        if position in refused
         else Outcome(row, "succeeded", attempts=1)
-        for position, row in enumerate(rows, first)
+        for position, row in enumerate(group.rows, first)
     ]
 
 
-class _HalveThem(Exception):
-    """Some of the rows were not written, and only halving tells which."""
+class _SomeWereMissed(Exception):
+    """Fewer rows were written than there are, and the server does not say which."""
+
+
+def _refused(
+    connection: Connection,
+    statements: Statements,
+    group: Group,
+    together: sql.Composed,
+) -> dict[int, tuple[str, str]]:
+    """Why rows are not as they shall be, by position."""
+    told = connection.execute(sql.SQL("select * from {}").format(REFUSED)).fetchall()
+    refused = {
+        position: statements.missed if code is None else (code, message)
+        for position, code, message in told
+    }
+    if group.statement == "insert":
+        for (position,) in connection.execute(statements.same(together)).fetchall():
+            refused.pop(position, None)
+    connection.execute(sql.SQL("truncate {}").format(REFUSED))
+    return refused

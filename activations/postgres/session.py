@@ -22,8 +22,8 @@ CONNECT_SECONDS = 15
 # One statement moves up to a batch; a lock that is held longer is somebody's mistake.
 _STATEMENT_TIMEOUT = "10min"
 _LOCK_TIMEOUT = "1min"
-# The server's state and the value at fault come back as class and code of SQLSTATE.
-_OF_A_RECORD = ("21", "22", "23", "44", "54", "P0")
+OF_A_RECORD = ("21", "22", "23", "44", "54", "P0")
+"""Classes of SQLSTATE that tell of a row: its value, a constraint, a trigger's word."""
 _PASSES = ("08", "40", "53", "55", "57", "58")
 _CREDENTIAL_WORDS = (
     "password authentication failed",
@@ -97,7 +97,7 @@ def _not_connected(error: psycopg.OperationalError) -> Exception:
 
 def is_of_a_record(error: psycopg.Error) -> bool:
     """Whether the server refuses a value, and would take other rows."""
-    return (error.sqlstate or "")[:2] in _OF_A_RECORD
+    return (error.sqlstate or "")[:2] in OF_A_RECORD
 
 
 def explained(error: psycopg.Error) -> Exception:

@@ -8,8 +8,42 @@ from typing import Literal
 from psycopg import sql
 
 from activations.connectors import Row
-from activations.postgres.session import Connection
+from activations.postgres.session import OF_A_RECORD
 from activations.postgres.table import STAGED, Table
+
+REFUSED = sql.Identifier("pg_temp", "kith_refused")
+"""Where the server notes the rows that it does not take."""
+
+_ONE_BY_ONE = """
+    declare
+        kith_position integer;
+        kith_written bigint;
+        kith_code text;
+        kith_message text;
+    begin
+        for kith_position in
+            select batch.position from {staged} as batch
+            where batch.position between {first} and {last}
+            order by batch.position
+        loop
+            begin
+                {write};
+                get diagnostics kith_written = row_count;
+                if kith_written = 0 and not {may_miss} then
+                    insert into {refused} values (kith_position, null, null);
+                end if;
+            exception when others then
+                get stacked diagnostics
+                    kith_code = returned_sqlstate,
+                    kith_message = message_text;
+                if left(kith_code, 2) <> all ({of_a_record}) then
+                    raise;
+                end if;
+                insert into {refused} values (kith_position, kith_code, kith_message);
+            end;
+        end loop;
+    end
+"""
 
 Statement = Literal["delete", "insert", "update", "upsert"]
 
@@ -59,32 +93,27 @@ class Statements:
             return "not_found", "The table has no row with this key."
         return "not_written", "A trigger or a policy of the table kept the row away."
 
-    def run(self, connection: Connection, first: int, last: int) -> set[int] | None:
-        """Write the rows at these positions; those it passed over, or None where it
-        passed over some that only halving finds."""
-        between = sql.SQL("batch.position between {} and {}").format(
-            sql.Literal(first), sql.Literal(last)
-        )
+    def write(self, which: sql.Composable) -> sql.Composed:
+        """What writes the staged rows of a condition on `batch`."""
         if self._kind == "delete":
-            connection.execute(self._delete(between))
-            return set()
-        if self._kind == "update":
-            return self._positions(connection, self._update(between), first, last)
-        written = connection.execute(self._insert(between)).rowcount
-        if written == last - first + 1:
-            return set()
-        if self._kind == "upsert":
-            return None
-        return self._positions(connection, self._same(between), first, last)
+            return self._delete(which)
+        return self._update(which) if self._kind == "update" else self._insert(which)
 
-    @staticmethod
-    def _positions(
-        connection: Connection, query: sql.Composed, first: int, last: int
-    ) -> set[int]:
-        there = {position for (position,) in connection.execute(query).fetchall()}
-        return set(range(first, last + 1)) - there
+    def one_by_one(self, first: int, last: int) -> sql.Composed:
+        """What writes the rows at these positions each for itself, on the server, and
+        notes in `REFUSED` those that it refuses or passes over."""
+        body = sql.SQL(_ONE_BY_ONE).format(
+            staged=STAGED,
+            refused=REFUSED,
+            first=sql.Literal(first),
+            last=sql.Literal(last),
+            write=self.write(sql.SQL("batch.position = kith_position")),
+            may_miss=sql.Literal(self._kind == "delete"),
+            of_a_record=sql.Literal(list(OF_A_RECORD)),
+        )
+        return sql.SQL("do {}").format(sql.Literal(body.as_string()))
 
-    def _delete(self, between: sql.Composed) -> sql.Composed:
+    def _delete(self, which: sql.Composable) -> sql.Composed:
         return sql.SQL(
             "delete from {} as target using {} as batch where target.{} = {} and {}"
         ).format(
@@ -92,28 +121,27 @@ class Statements:
             STAGED,
             self._table.key.identifier,
             self._key,
-            between,
+            which,
         )
 
-    def _update(self, between: sql.Composed) -> sql.Composed:
+    def _update(self, which: sql.Composable) -> sql.Composed:
         changes = [
             sql.SQL("{} = {}").format(column.identifier, column.value(staged))
             for column, staged in self._columns
             if column != self._table.key
         ] or [sql.SQL("{0} = target.{0}").format(self._table.key.identifier)]
         return sql.SQL(
-            "update {} as target set {} from {} as batch "
-            "where target.{} = {} and {} returning batch.position"
+            "update {} as target set {} from {} as batch where target.{} = {} and {}"
         ).format(
             self._table.identifier,
             sql.SQL(", ").join(changes),
             STAGED,
             self._table.key.identifier,
             self._key,
-            between,
+            which,
         )
 
-    def _insert(self, between: sql.Composed) -> sql.Composed:
+    def _insert(self, which: sql.Composable) -> sql.Composed:
         columns = [column.identifier for column, _ in self._columns]
         values = [column.value(staged) for column, staged in self._columns]
         changes = [
@@ -134,12 +162,12 @@ class Statements:
             sql.SQL(", ").join(columns),
             sql.SQL(", ").join(values),
             STAGED,
-            between,
+            which,
             self._table.key.identifier,
             conflict,
         )
 
-    def _same(self, between: sql.Composed) -> sql.Composed:
+    def same(self, which: sql.Composable) -> sql.Composed:
         """The rows that stand in the table exactly so: this sync's own, of a run that
         was killed before it could note them."""
         same = [
@@ -156,6 +184,6 @@ class Statements:
             self._table.identifier,
             self._table.key.identifier,
             self._key,
-            between,
+            which,
             sql.SQL(" and ").join(same),
         )

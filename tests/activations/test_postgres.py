@@ -282,6 +282,38 @@ def test_half_a_record_changes_only_its_fields(server: PostgresServer) -> None:
     assert server.rows("things") == [(1, "kept", False), (2, None, True)]
 
 
+def test_syncs_in_every_mode_do_what_they_say(
+    tmp_path: Path, server: PostgresServer
+) -> None:
+    server.run("""
+        create table people (email text primary key, plan text, vip boolean);
+        insert into people values ('p001@example.com', 'theirs', null)
+    """)
+    rows = [{"email": email(n), "plan": "free", "vip": True} for n in range(3)]
+    work = people(tmp_path, server, mode="update")
+    work.payload(rows)
+    run = work.run()
+    assert (run.succeeded.total, run.rejected.total) == (1, 2)
+    assert server.rows("people") == [(email(1), "free", True)]
+    work = people(tmp_path, server, mode="insert")
+    work.configure(name="acct__inserts")
+    work.payload([row | {"plan": "pro"} for row in rows])
+    run = work.run()
+    assert (run.succeeded.insert, run.rejected.insert) == (2, 1)
+    # Who leaves keeps the row, with what the sync sets.
+    work = people(tmp_path, server, mode="upsert")
+    work.configure(name="acct__set", on_leave="set", leave_values={"vip": False})
+    work.payload(rows)
+    assert work.run().succeeded.total == 3
+    work.payload(rows[1:])
+    assert work.run().succeeded.total == 1
+    assert server.rows("people") == [
+        (email(0), "free", False),
+        (email(1), "free", True),
+        (email(2), "free", True),
+    ]
+
+
 def test_deletes_that_others_depend_on_are_rejected(server: PostgresServer) -> None:
     server.run("""
         create table things (id bigint primary key, value text);
