@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64 as b64
 import hashlib
+import hmac
 import json as json_module
 import re
 from collections.abc import Callable, Mapping
@@ -107,6 +108,11 @@ def sha256(value: Any) -> str | None:
 def md5(value: Any) -> str:
     """MD5 in hexadecimal, where a tool names records by it; not for secrecy."""
     return hashlib.md5(str(value).encode(), usedforsecurity=False).hexdigest()
+
+
+def hmac_sha256(value: Any, key: str) -> str:
+    """HMAC-SHA256 of the text in hexadecimal, which proves that the key is known."""
+    return hmac.new(str(key).encode(), str(value).encode(), "sha256").hexdigest()
 
 
 def base64(value: Any) -> str:
@@ -230,7 +236,19 @@ _IDENTIFIERS = (
     *(trimmed, country_code),
 )
 _OTHERS = (
-    *(lower, upper, sha256, md5, base64, unix, unix_ms, unix_us, date, json),
+    *(
+        lower,
+        upper,
+        sha256,
+        md5,
+        hmac_sha256,
+        base64,
+        unix,
+        unix_ms,
+        unix_us,
+        date,
+        json,
+    ),
     *(text, scalars, texts, capture, only, without, without_nulls, merged),
 )
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -39,6 +39,12 @@ CASES: list[tuple[str, tuple[Any, ...], Any]] = [
     ),
     # https://mailchimp.com/developer/marketing/docs/methods-parameters/
     ("md5", ("urist.mcvankab@freddiesjokes.com",), "62eeb292278cc15f5817cb78f7790b08"),
+    # RFC 4231, 4.3
+    (
+        "hmac_sha256",
+        ("what do ya want for nothing?", "Jefe"),
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+    ),
     ("base64", ("a:b",), "YTpi"),
     ("unix", ("2026-11-22T10:00:00.500000Z",), 1795341600),
     ("unix_ms", ("2026-11-22T10:00:00.500000Z",), 1795341600500),

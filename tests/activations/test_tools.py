@@ -34,6 +34,14 @@ ACTIONS = [
     for tool, manifest in LOADED.items()
     for action in manifest.actions
 ]
+STOPPING, PASSING = (
+    [
+        pytest.param(tool, path, give, id=f"{tool}-{number}")
+        for tool in LOADED
+        for number, (path, give) in enumerate(getattr(load_tool(tool), name))
+    ]
+    for name in ("stopping", "passing")
+)
 REFUSING = [case for case in ACTIONS if load_tool(str(case.values[0])).refusing]
 
 
@@ -130,6 +138,41 @@ def test_what_may_pass_is_tried_again(
     run = work.run()
     assert (run.succeeded.insert, run.stopped) == (len(example.rows), None)
     assert len(destination.requests) == len(example.requests) + 2
+
+
+@pytest.mark.parametrize(("tool", "path", "give"), STOPPING)
+def test_an_answer_that_blames_no_record_stops_the_run(
+    destination: Destination, tmp_path: Path, tool: str, path: str, give: Give
+) -> None:
+    action = next(iter(LOADED[tool].actions))
+    work, known, example = at_work(destination, tmp_path, tool, action)
+    destination.answer = lambda got: give if path in got.path else known.answer(got)
+    load(work, example.rows)
+    run = work.run()
+    assert run.stopped is not None
+    assert (run.succeeded.total, run.rejected.total) == (0, 0)
+    assert work.log() == []
+
+
+@pytest.mark.parametrize(("tool", "path", "give"), PASSING)
+def test_an_answer_that_may_pass_is_tried_again(
+    destination: Destination, tmp_path: Path, tool: str, path: str, give: Give
+) -> None:
+    action = next(iter(LOADED[tool].actions))
+    work, known, example = at_work(destination, tmp_path, tool, action)
+    given: list[Got] = []
+
+    def answer(got: Got) -> Give:
+        if path in got.path and not given:
+            given.append(got)
+            return give
+        return known.answer(got)
+
+    destination.answer = answer
+    load(work, example.rows)
+    run = work.run()
+    assert (run.succeeded.insert, run.stopped) == (len(example.rows), None)
+    assert len(destination.requests) == len(example.requests) + 1
 
 
 @pytest.mark.parametrize(("tool", "action"), ACTIONS)

@@ -55,13 +55,18 @@ class Tool:
     """A tool of the catalog, as far as tests must know it.
 
     `answer` answers like the tool when it takes everything; `refusing` when it refuses
-    the records with these keys and takes the others, for tools that can do so.
+    the records with these keys and takes the others, for tools that can do so. Where an
+    answer means something else than its status says, `stopping` are such as blame no
+    record and end the run, and `passing` such as are tried again: each with what is in
+    the path of the requests that get them.
     """
 
     settings: Mapping[str, Any]
     examples: Mapping[str, Example]
     answer: Answer
     refusing: Callable[[Collection[str]], Answer] | None = None
+    stopping: Sequence[tuple[str, Give]] = ()
+    passing: Sequence[tuple[str, Give]] = ()
 
 
 def tool_names() -> tuple[str, ...]:

@@ -135,6 +135,10 @@ TOOL = Tool(
     },
     answer=refusing(()),
     refusing=refusing,
+    stopping=[
+        ("/batch", Give(400, {"code": 400, "error": "Invalid API key: s3cret"})),
+        ("/batch", Give(400, {"code": 400, "missing_field": "api_key"})),
+    ],
     examples={
         "users": Example(
             key="user_id",

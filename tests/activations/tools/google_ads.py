@@ -91,6 +91,17 @@ def malformed(named: Collection[int]) -> Give:
     return Give(400, {"error": error})
 
 
+def no_destination() -> Give:
+    violation = {
+        "field": "destinations.destinations[0].product_destination_id",
+        "description": "The destination cannot be found.",
+        "reason": "INVALID_DESTINATION",
+    }
+    details = [{"@type": "x.BadRequest", "fieldViolations": [violation]}]
+    error = {"code": 400, "message": "There was a problem.", "details": details}
+    return Give(400, {"error": error | {"status": "INVALID_ARGUMENT"}})
+
+
 BEFORE = [
     Sent(
         "POST",
@@ -149,6 +160,11 @@ TOOL = Tool(
     },
     answer=refusing(()),
     refusing=refusing,
+    stopping=[
+        (":ingest", no_destination()),
+        (":ingest", Give(404, {"error": {"message": "Requested entity not found."}})),
+        ("/userLists", Give(400, {"error": {"message": "Invalid filter."}})),
+    ],
     examples={
         "audience": Example(
             key="email",

@@ -116,6 +116,10 @@ TOOL = Tool(
     },
     answer=refusing(()),
     refusing=refusing,
+    stopping=[
+        ("/users", Give(426, {"message": "Requested version is not active"})),
+        ("/users", Give(404, {"message": "no such segment"})),
+    ],
     examples={
         "audience": Example(
             key="email",

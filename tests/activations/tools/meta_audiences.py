@@ -93,9 +93,28 @@ MAKE = Sent(
     headers=BEARER,
 )
 
+
+def error(code: int, subcode: int | None = None, *, status: int = 400) -> Give:
+    said = {"message": "(#1) no", "type": "OAuthException", "code": code}
+    if subcode is not None:
+        said |= {"error_subcode": subcode, "error_user_msg": "Not like this."}
+    return Give(status, {"error": said | {"fbtrace_id": "A"}})
+
+
 TOOL = Tool(
     settings={"access_token": SECRET, "ad_account_id": "act_42"},
     answer=answer,
+    stopping=[
+        ("/77/users", error(190)),
+        ("/77/users", error(200, 1870090)),
+        ("/77/users", error(100, 1713230)),
+        ("/customaudiences", error(100, 1713098)),
+    ],
+    passing=[
+        ("/77/users", error(17)),
+        ("/77/users", error(80003, status=403)),
+        ("/77/users", error(2650, 1870145)),
+    ],
     examples={
         "audience": Example(
             key="email",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 from tests.activations.scripted import Give, Got
@@ -45,6 +46,7 @@ LEAD = {name: None for name in PURCHASE} | {
 # The hashes are the examples of Meta's page on customer information parameters.
 # https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
 JOHN = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
+PROOF = hmac.new(b"s3cret", b"s3cret", "sha256").hexdigest()
 SENT_PURCHASE = {
     "event_name": "Purchase",
     "event_time": 1795341600,
@@ -97,13 +99,21 @@ def answer(got: Got) -> Give:
     return Give(200, {"events_received": len(got.json["data"]), "messages": []})
 
 
+def error(code: int, *, status: int = 400) -> Give:
+    said = {"message": "(#1) no", "type": "OAuthException", "code": code}
+    return Give(status, {"error": said})
+
+
 TOOL = Tool(
     settings={
         "access_token": SECRET,
+        "app_secret": SECRET,
         "dataset_id": "1234",
         "test_event_code": "TEST1",
     },
     answer=answer,
+    stopping=[("/events", error(190)), ("/events", error(200))],
+    passing=[("/events", error(2)), ("/events", error(4, status=403))],
     examples={
         "events": Example(
             key="event_id",
@@ -112,7 +122,7 @@ TOOL = Tool(
             requests=[
                 Sent(
                     "POST",
-                    "/v25.0/1234/events",
+                    f"/v25.0/1234/events?appsecret_proof={PROOF}",
                     json={
                         "data": [SENT_LEAD, SENT_PURCHASE],
                         "test_event_code": "TEST1",

@@ -103,6 +103,7 @@ TOOL = Tool(
     },
     answer=refusing(()),
     refusing=refusing,
+    stopping=[("/engage", Give(200, "<html>")), ("/engage", Give(200, b"1"))],
     examples={
         "profiles": Example(
             key="distinct_id",

@@ -98,6 +98,16 @@ TOOL = Tool(
     settings={"access_token": SECRET, "advertiser_id": "42"},
     answer=refusing(()),
     refusing=refusing,
+    stopping=[
+        ("/segment/mapping/", said(40105, "Access token is incorrect or revoked.")),
+        ("/segment/mapping/", said(40001, "No permission to operate the account.")),
+        ("/segment/mapping/", Give(200, {"hello": "world"})),
+        ("/segment/audience/", said(40002, "custom_audience_name: too long")),
+    ],
+    passing=[
+        ("/segment/mapping/", said(40100, "Too many requests.")),
+        ("/segment/mapping/", said(50000, "System error.")),
+    ],
     examples={
         "audience": Example(
             key="email",
