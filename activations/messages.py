@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from activations.answers import may_pass, read_answer
@@ -18,6 +19,7 @@ from activations.errors import (
     DestinationUnavailable,
     RecordRejected,
 )
+from activations.rates import PRIORITIES
 from activations.rendering import make_entry, make_request
 from activations.retries import Retry
 from activations.session import Session
@@ -35,11 +37,13 @@ def send_message(
     message_id: str,
     options: Mapping[str, Any] | None = None,
     retry: Retry | None = None,
+    log_dir: Path | None = None,
 ) -> None:
     """Send the record, and return when the destination has taken it.
 
     Otherwise raises the `ActivationError` that says why it has not. `message_id` makes
-    the idempotency key: sent again with the same, it is the same message.
+    the idempotency key: sent again with the same, it is the same message. With
+    `log_dir` the account's rate is shared with its syncs, before which it goes.
     """
     if account.unresolved:
         raise ConfigError(account.unresolved)
@@ -54,6 +58,7 @@ def send_message(
         mode="insert",
         key=key,
         options=options or {},
+        priority="high",
     )
     digest = hashlib.sha256(f"{sender}\n{message_id}".encode()).hexdigest()
     row = Row(
@@ -64,7 +69,7 @@ def send_message(
         idempotency_key=digest,
     )
     if sync.action.connector is None:
-        outcomes = asyncio.run(_by_http(sync, row, retry))
+        outcomes = asyncio.run(_by_http(sync, row, retry, log_dir))
     else:
         outcomes = _by_connector(sync, row, sync.action.connector)
     for outcome in outcomes:
@@ -76,9 +81,16 @@ def send_message(
     raise DestinationUnavailable(told or "The answer does not say what became of it.")
 
 
-async def _by_http(sync: Sync, row: Row, retry: Retry | None) -> tuple[Outcome, ...]:
-    auth = sync.action.auth
-    async with Session(sync.account, auth=auth, retry=retry) as session:
+async def _by_http(
+    sync: Sync, row: Row, retry: Retry | None, log_dir: Path | None
+) -> tuple[Outcome, ...]:
+    async with Session(
+        sync.account,
+        auth=sync.action.auth,
+        retry=retry,
+        log_dir=log_dir,
+        priority=PRIORITIES.index(sync.priority),
+    ) as session:
         prepared = await prepare(sync, session)
         operation = sync.action.operation("insert")
         entry = make_entry(sync, operation, row, prepared)

@@ -169,4 +169,7 @@ def _record_problems(
             if field.required and name not in given.record:
                 message = f"the action needs '{name}': {field.description}"
                 problems.append((("record",), message))
+    if action.needs_one_of and not given.record.keys() & set(action.needs_one_of):
+        message = f"the action needs one of {', '.join(action.needs_one_of)}."
+        problems.append((("record",), message))
     return problems

@@ -19,7 +19,6 @@ from activations.messages import send_message
 from activations.retries import Retry
 from activations.templates import TemplateError
 from collector.files import lock, make_directories
-from collector.object_storage import RawPlace
 from collector.settings import CollectorSettings
 from orchestration.alerts.channels import Channel
 from orchestration.alerts.facts import Outcome, Told, append_alert, read_told
@@ -54,25 +53,29 @@ def tell_changes(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     retry: Retry = QUICK,
 ) -> list[Alert]:
-    """Tell every channel what it does not know yet; one look at a time."""
-    raw = CollectorSettings(data_dir=data_dir).raw_place()
-    log_dir = data_dir / "log"
-    make_directories(log_dir)
+    """Tell every channel what it does not know yet; one look at a time.
+
+    A channel that does not take an alert is left alone until the next look.
+    """
+    make_directories(data_dir / "log")
     alerts = []
-    with lock(log_dir / "alerts.lock"):
-        told = read_told(raw)
+    with lock(data_dir / "log" / "alerts.lock"):
+        told = read_told(CollectorSettings(data_dir=data_dir).raw_place())
         for channel in channels:
             for sync in health.values():
                 known = told.get((sync.sync, channel.name), Told())
                 is_news = _state_for(channel, sync) != known.state
                 if channel.is_about(sync.sync) and is_news and _is_time(known, now()):
-                    alerts.append(
-                        _tell(channel, sync, known, raw=raw, now=now, retry=retry)
+                    alert = _tell(
+                        *(channel, sync, known), data_dir=data_dir, now=now, retry=retry
                     )
+                    alerts.append(alert)
+                    if alert.outcome == "failed":
+                        break
     return alerts
 
 
-def rehearse(channel: Channel, *, retry: Retry = QUICK) -> None:
+def rehearse(channel: Channel, *, data_dir: Path, retry: Retry = QUICK) -> None:
     """Send a channel an alert about nothing; raises what keeps it from arriving."""
     alert_id = uuid.uuid4().hex
     words = {
@@ -85,7 +88,7 @@ def rehearse(channel: Channel, *, retry: Retry = QUICK) -> None:
         "reason": "",
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    _send(channel, words, message_id=alert_id, retry=retry)
+    _send(channel, words, message_id=alert_id, data_dir=data_dir, retry=retry)
 
 
 def _tell(
@@ -93,10 +96,11 @@ def _tell(
     sync: Health,
     known: Told,
     *,
-    raw: RawPlace,
+    data_dir: Path,
     now: Callable[[], datetime],
     retry: Retry,
 ) -> Alert:
+    raw = CollectorSettings(data_dir=data_dir).raw_place()
     alert_id = uuid.uuid4().hex
     state = _state_for(channel, sync)
     fact: dict[str, Any] = {
@@ -114,7 +118,7 @@ def _tell(
     message_id = f"{sync.sync}/{channel.name}/{known.alert_id}/{state}"
     words = _words(alert_id, sync, state, known.state, at=at)
     try:
-        _send(channel, words, message_id=message_id, retry=retry)
+        _send(channel, words, message_id=message_id, data_dir=data_dir, retry=retry)
     except (ActivationError, TemplateError) as error:
         message = channel.account.redact(str(error))
     outcome: Outcome = "sent" if message is None else "failed"
@@ -134,7 +138,12 @@ def _tell(
 
 
 def _send(
-    channel: Channel, words: Mapping[str, str], *, message_id: str, retry: Retry
+    channel: Channel,
+    words: Mapping[str, str],
+    *,
+    message_id: str,
+    data_dir: Path,
+    retry: Retry,
 ) -> None:
     send_message(
         channel.account,
@@ -144,6 +153,7 @@ def _send(
         message_id=message_id,
         options=channel.options,
         retry=retry,
+        log_dir=data_dir / "log",
     )
 
 

@@ -75,12 +75,13 @@ def test(
 ) -> None:
     """Send a test to a channel."""
     from orchestration.alerts.watch import rehearse
+    from orchestration.project import data_dir
 
     channels = {channel.name: channel for channel in read_channels()}
     if name not in channels:
         known = ", ".join(sorted(channels)) or "none"
         raise Problem(f"there is no channel '{name}'. Channels: {known}.")
-    rehearse(channels[name])
+    rehearse(channels[name], data_dir=data_dir())
     out.print(f"{name}: {channels[name].account.name} has taken the message")
 
 

@@ -3,6 +3,8 @@
 # No `from __future__ import annotations`: Dagster reads the types of what it calls.
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
 import dagster as dg
 
@@ -33,9 +35,14 @@ def asset_key(sync: Sync) -> dg.AssetKey:
 
 def declared_syncs() -> list[Sync]:
     """The syncs of the dbt project; raises with all problems of their files."""
-    prepare_manifest(data_dir())
-    syncs = load_syncs(data_dir(), destinations_file=destinations_file())
-    return list(syncs.values())
+    return list(_syncs(data_dir(), destinations_file()))
+
+
+@cache  # several files ask while the definitions load, and the catalog takes a second
+def _syncs(data_dir: Path, destinations_file: Path) -> tuple[Sync, ...]:
+    prepare_manifest(data_dir)
+    syncs = load_syncs(data_dir, destinations_file=destinations_file)
+    return tuple(syncs.values())
 
 
 @dg.definitions

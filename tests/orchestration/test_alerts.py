@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from activations.destinations import Account, load_destinations
 from activations.errors import ConfigError
@@ -18,8 +19,10 @@ from activations.retries import Retry
 from orchestration.alerts.channels import Channel, load_channels
 from orchestration.alerts.watch import Alert, rehearse, tell_changes
 from orchestration.sync_health import Health, State
+from tests.activations.mail_server import PASSWORD, run_mail
 from tests.activations.scripted import Destination, Give, run_destination
 
+CATALOG = load_catalog()
 ONCE = Retry(attempts=1, first_wait=0.01, longest_wait=0.01, seconds=1)
 CHANNEL = """
 channels:
@@ -64,20 +67,26 @@ def pager() -> Iterator[Destination]:
 
 @pytest.fixture
 def accounts(tmp_path: Path, pager: Destination) -> dict[str, Account]:
-    file = tmp_path / "destinations.yml"
-    file.write_text(
-        "pager:\n"
-        "  manifest: webhook\n"
-        "  private_network: true\n"
-        f"  settings: {{url: '{pager.url}'}}\n"
-        "files: {manifest: files, settings: {location: out}}\n"
-    )
-    return load_destinations(file, catalog=load_catalog())
+    webhook = {
+        "manifest": "webhook",
+        "private_network": True,
+        "settings": {"url": pager.url},
+    }
+    files = {"manifest": "files", "settings": {"location": "out"}}
+    return accounts_of(tmp_path, {"pager": webhook, "files": files}, environ={})
 
 
 @pytest.fixture
 def watch(tmp_path: Path, accounts: dict[str, Account]) -> Watch:
     return Watch(tmp_path / "data", channels(tmp_path, accounts, CHANNEL))
+
+
+def accounts_of(
+    tmp_path: Path, entries: dict[str, Any], *, environ: dict[str, str]
+) -> dict[str, Account]:
+    file = tmp_path / "destinations.yml"
+    file.write_text(yaml.safe_dump(entries))
+    return load_destinations(file, catalog=CATALOG, environ=environ)
 
 
 def channels(tmp_path: Path, accounts: dict[str, Account], text: str) -> list[Channel]:
@@ -207,9 +216,73 @@ def test_a_channel_hears_of_its_own_syncs_and_states(
 
 
 def test_a_channel_can_be_tried(watch: Watch, pager: Destination) -> None:
-    rehearse(watch.channels[0], retry=ONCE)
+    rehearse(watch.channels[0], data_dir=watch.data_dir, retry=ONCE)
     assert titles(pager) == ["Test of an alert channel"]
     assert watch.facts() == []
+
+
+def test_a_channel_that_does_not_answer_keeps_no_look_waiting_for_each_sync(
+    watch: Watch, pager: Destination
+) -> None:
+    pager.answer = lambda got: Give(503)
+    for number in range(5):
+        watch.becomes("critical", sync=f"sync_{number}")
+    assert len(watch.look()) == 1
+    pager.answer = lambda got: Give()
+    assert len(watch.look(minutes=2)) == 5
+
+
+def test_an_alert_is_a_message_in_slack(tmp_path: Path, pager: Destination) -> None:
+    accounts = accounts_of(
+        tmp_path,
+        {
+            "ops_slack": {
+                "manifest": "slack",
+                "private_network": True,
+                "settings": {"webhook_url": "{{ env_var('SLACK') }}"},
+            }
+        },
+        environ={"SLACK": f"{pager.url}/services/T0/B0/secret"},
+    )
+    text = "channels: {ops: {account: ops_slack, action: webhook_message}}"
+    watch = Watch(tmp_path / "data", channels(tmp_path, accounts, text))
+    watch.becomes("warning", why="40 rows would be deleted & more.")
+    watch.look()
+    (got,) = pager.requests
+    assert got.path == "/services/T0/B0/secret"
+    assert got.json == {
+        "text": "crm__vips is warning: 40 rows would be deleted &amp; more."
+    }
+    pager.answer = lambda got: Give(403, b"invalid_token")
+    watch.becomes("critical")
+    (alert,) = watch.look()
+    assert alert.outcome == "failed"
+    assert "secret" not in str(watch.facts())
+
+
+def test_an_alert_is_a_mail(tmp_path: Path) -> None:
+    with run_mail(tmp_path / "tls") as server:
+        settings = server.settings(tmp_path) | {"password": "{{ env_var('MAIL') }}"}
+        account = {"manifest": "smtp", "private_network": True, "settings": settings}
+        accounts = accounts_of(tmp_path, {"mail": account}, environ={"MAIL": PASSWORD})
+        text = """
+channels:
+  team:
+    account: mail
+    action: message
+    record: {to: ops@shop.example, subject: "{{ title }}", text: "{{ text }}"}
+"""
+        watch = Watch(tmp_path / "data", channels(tmp_path, accounts, text))
+        watch.becomes("critical", why="crm does not accept the key.")
+        (alert,) = watch.look()
+        assert alert.outcome == "sent"
+        assert watch.look() == []
+    (mail,) = server.mails
+    assert (mail["To"], mail["Subject"]) == (
+        "ops@shop.example",
+        "crm__vips is critical",
+    )
+    assert "does not accept the key" in mail.get_content()
 
 
 def test_an_alert_can_go_to_a_connector(
