@@ -10,6 +10,7 @@ come from files of the repository only.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -78,7 +79,7 @@ def compile_value(value: Any, *, names: Collection[str]) -> Renderer:
     `names` are the variables that exist when it renders; another one is an error now.
     """
     if isinstance(value, str):
-        return _compile_text(value, names)
+        return _compile_text(value, frozenset(names))
     if isinstance(value, Mapping):
         fields = {key: compile_value(item, names=names) for key, item in value.items()}
         return lambda context: {key: field(context) for key, field in fields.items()}
@@ -90,9 +91,7 @@ def compile_value(value: Any, *, names: Collection[str]) -> Renderer:
 
 def compile_path(text: str, *, names: Collection[str]) -> Renderer:
     """Make a renderer of a URL path: every value in it is percent-encoded."""
-    _tokens(text, names)
-    template = _PATH.from_string(text)
-    return lambda context: _rendered(text, lambda: template.render(context))
+    return _compile_path(text, frozenset(names))
 
 
 def variables(text: str) -> set[str]:
@@ -100,7 +99,18 @@ def variables(text: str) -> set[str]:
     return set(jinja2.meta.find_undeclared_variables(_TEXT.parse(text)))
 
 
-def _compile_text(text: str, names: Collection[str]) -> Renderer:
+# Manifests repeat themselves, and a template keeps nothing between two renderings.
+@lru_cache(maxsize=8192)
+def _compile_path(text: str, names: frozenset[str]) -> Renderer:
+    _tokens(text, names)
+    template = _PATH.from_string(text)
+    return lambda context: _rendered(text, lambda: template.render(context))
+
+
+@lru_cache(maxsize=8192)
+def _compile_text(text: str, names: frozenset[str]) -> Renderer:
+    if "{" not in text:
+        return lambda context: text
     tokens = _tokens(text, names)
     kinds = [kind for kind, _ in tokens]
     if "variable_begin" not in kinds:
@@ -113,7 +123,7 @@ def _compile_text(text: str, names: Collection[str]) -> Renderer:
     return lambda context: _rendered(text, lambda: template.render(context))
 
 
-def _tokens(text: str, names: Collection[str]) -> list[tuple[str, str]]:
+def _tokens(text: str, names: frozenset[str]) -> list[tuple[str, str]]:
     """The tokens of `text` (blank text left out), once it is known to be a template."""
     try:
         tokens = [
@@ -126,7 +136,7 @@ def _tokens(text: str, names: Collection[str]) -> list[tuple[str, str]]:
         raise TemplateError(f"'{text}' is not a template: {error}") from error
     if {"block_begin", "comment_begin"} & {kind for kind, _ in tokens}:
         raise TemplateError(f"'{text}': only {{{{ expressions }}}} are possible here.")
-    unknown = sorted(used - set(names))
+    unknown = sorted(used - names)
     if unknown:
         raise TemplateError(
             f"'{text}' uses {', '.join(unknown)}. "

@@ -338,7 +338,9 @@ def _placed(settings: Mapping[str, Any], url: str) -> dict[str, Any]:
 @cache
 def _manifest_at(url: str, tool: str) -> Manifest:
     """The manifest with the server in the place of every address, and no waiting."""
-    raw = yaml.safe_load((CATALOG / f"{tool}.yml").read_text(encoding="utf-8"))
+    raw = yaml.load(
+        (CATALOG / f"{tool}.yml").read_text(encoding="utf-8"), yaml.CSafeLoader
+    )
     raw["requester"].pop("rate_limit", None)
     return Manifest.model_validate(_moved(raw, url))
 
