@@ -34,13 +34,15 @@ _LOOK_BACK = timedelta(days=35)
 _SUCCESSES = ("succeeded", "completed_with_errors")
 _OPERATIONS = ("insert", "update", "delete")
 _DATE = re.compile(r"/dt=(\d{4}-\d\d-\d\d)/")
+# Somebody ended the run, or another one took its place: nothing has to be mended.
+_CUT_OFF = ("interrupted", "lease_lost")
 _CRITICAL = ("stopped", "overdue")
 _REASONS = {
     "never_run": "It has not run yet.",
     "stopped": "The last run was stopped.",
     "overdue": "No run has succeeded for longer than it may take.",
     "unavailable": "The destination did not answer.",
-    "killed": "The last run was killed; the next one goes on from there.",
+    "killed": "The last run was cut off; the next one goes on from there.",
     "held": "A guard holds rows back.",
     "dead_letters": "Rows failed so often that they are not sent any more.",
     "rejected": "The destination refuses too many of the rows.",
@@ -157,7 +159,7 @@ def _problem(
     is_stopped = status == "stopped"
     code = last["stop_code"]
     found = (
-        ("stopped", is_stopped and code not in ("unavailable", "interrupted")),
+        ("stopped", is_stopped and code not in (*_CUT_OFF, "unavailable")),
         ("overdue", is_overdue),
         ("unavailable", is_stopped and code == "unavailable"),
         ("killed", is_stopped or status == "killed"),

@@ -54,6 +54,7 @@ def test_a_run_that_succeeded_in_time_is_healthy(tmp_path: Path, sync: Sync) -> 
         ({"status": "stopped", "stop_code": "credential"}, "critical", "stopped"),
         ({"status": "stopped", "stop_code": "unavailable"}, "warning", "unavailable"),
         ({"status": "stopped", "stop_code": "interrupted"}, "warning", "killed"),
+        ({"status": "stopped", "stop_code": "lease_lost"}, "warning", "killed"),
         ({"status": "held", "held_delete": 40}, "warning", "held"),
         ({"dead": 1}, "warning", "dead_letters"),
         (

@@ -94,7 +94,9 @@ judged as (
         *,
         case
             when run_count = 0 then 'never_run'
-            when is_stopped and error_code not in ('unavailable', 'interrupted')
+            when
+                is_stopped
+                and error_code not in ('interrupted', 'lease_lost', 'unavailable')
                 then 'stopped'
             when coalesce(last_success_at, first_run_at) < due_since then 'overdue'
             when is_stopped and error_code = 'unavailable' then 'unavailable'
@@ -125,7 +127,7 @@ select
         when 'stopped' then coalesce(error, 'The last run was stopped.')
         when 'overdue' then 'No run has succeeded for longer than it may take.'
         when 'unavailable' then coalesce(error, 'The destination did not answer.')
-        when 'killed' then 'The last run was killed; the next one goes on from there.'
+        when 'killed' then 'The last run was cut off; the next one goes on from there.'
         when 'held' then coalesce(held_reason, 'A guard holds rows back.')
         when 'dead_letters' then 'Rows failed so often that they are not sent any more.'
         when 'rejected' then 'The destination refuses too many of the rows.'
