@@ -44,12 +44,10 @@ def merge(connection: Connection, table: Table, batch: Batch) -> list[Outcome]:
 def _kind(row: Row, batch: Batch) -> Statement:
     if row.record is None:
         return "delete"
-    if batch.mode in ("insert", "append"):
-        return "insert"
     # Half a record can change a row, not make one.
     if batch.mode == "update" or len(row.record) < len(batch.columns):
         return "update"
-    return "upsert"
+    return "insert" if batch.mode in ("insert", "append") else "upsert"
 
 
 def _by_group(row: Row, batch: Batch) -> tuple[Statement, tuple[str, ...]]:
@@ -120,7 +118,7 @@ def _merge_group(
         if isinstance(error, psycopg.Error) and not is_of_a_record(error):
             raise
         connection.execute(statements.one_by_one(first, last))
-        refused = _refused(connection, statements, group, together)
+        refused = _refused(connection, statements, group)
     return [
         Outcome(row, "rejected", *refused[position], attempts=1)
         if position in refused
@@ -134,10 +132,7 @@ class _SomeWereMissed(Exception):
 
 
 def _refused(
-    connection: Connection,
-    statements: Statements,
-    group: Group,
-    together: sql.Composed,
+    connection: Connection, statements: Statements, group: Group
 ) -> dict[int, tuple[str, str]]:
     """Why rows are not as they shall be, by position."""
     told = connection.execute(sql.SQL("select * from {}").format(REFUSED)).fetchall()
@@ -146,7 +141,7 @@ def _refused(
         for position, code, message in told
     }
     if group.statement == "insert":
-        for (position,) in connection.execute(statements.same(together)).fetchall():
+        for (position,) in connection.execute(statements.same()).fetchall():
             refused.pop(position, None)
     connection.execute(sql.SQL("truncate {}").format(REFUSED))
     return refused

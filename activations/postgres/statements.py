@@ -167,23 +167,28 @@ class Statements:
             conflict,
         )
 
-    def same(self, which: sql.Composable) -> sql.Composed:
-        """The rows that stand in the table exactly so: this sync's own, of a run that
-        was killed before it could note them."""
+    def same(self) -> sql.Composed:
+        """What finds, of the rows that were passed over, those that stand in the table
+        exactly so: this sync's own, of a run that was killed before it noted them."""
         same = [
             sql.SQL(
                 "cast(target.{} as text) is not distinct from cast({} as text)"
             ).format(column.identifier, column.value(staged, stored=True))
             for column, staged in self._columns
         ]
+        # Only of these rows it is known that their values are possible.
         return sql.SQL(
-            "select batch.position from {} as batch "
-            "inner join {} as target on target.{} = {} where {} and {}"
+            "with batch as materialized ("
+            "select staged.* from {} as staged "
+            "inner join {} as refused on staged.position = refused.position "
+            "where refused.code is null"
+            ") select batch.position from batch "
+            "inner join {} as target on target.{} = {} where {}"
         ).format(
             STAGED,
+            REFUSED,
             self._table.identifier,
             self._table.key.identifier,
             self._key,
-            which,
             sql.SQL(" and ").join(same),
         )

@@ -409,6 +409,51 @@ def test_any_text_survives_any_number_of_rewrites(
     assert dict(cells) == {shown(k, escape): shown(v, escape) for k, v in held.items()}
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@given(
+    rounds=st.lists(
+        st.dictionaries(
+            TEXT.filter(bool),
+            st.tuples(TEXT | st.none(), st.integers(-(2**63), 2**63 - 1) | st.none()),
+            max_size=5,
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(max_examples=15, deadline=None)
+def test_any_values_survive_any_number_of_rewrites(
+    tmp_path_factory: pytest.TempPathFactory,
+    kind: str,
+    rounds: list[dict[str, tuple[str | None, int | None]]],
+) -> None:
+    directory = tmp_path_factory.mktemp("out")
+    held: dict[str, tuple[str | None, int | None]] = {}
+    for wanted in rounds:
+        rows: list[Row] = [
+            Row("update", key, "f", {"k": key, "text": text, "n": number})
+            for key, (text, number) in wanted.items()
+        ]
+        rows += [Row("delete", key, "f", None) for key in held if key not in wanted]
+        batch = Batch(
+            sync="s",
+            key="k",
+            columns=("k", "text", "n"),
+            rows=tuple(rows),
+            action="file",
+            types={"k": "VARCHAR", "text": "VARCHAR", "n": "BIGINT"},
+            options=OPTIONS | {"format": kind},
+        )
+        assert all(
+            one.outcome == "succeeded"
+            for one in deliver(batch, {"location": str(directory)} | NOWHERE)
+        )
+        held = wanted
+    lines = read((directory / f"s.{kind}").read_bytes(), kind)
+    assert {line["k"]: (line["text"], line["n"]) for line in lines} == held
+    assert len(lines) == len(held)
+
+
 def shown(text: str, escape: bool) -> str:
     """The cell for a text: one apostrophe more where it could be a formula."""
     risky = text.lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r")

@@ -10,6 +10,8 @@ from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from activations.checks import check_account
 from activations.connectors import Batch, Outcome, Row
@@ -312,6 +314,59 @@ def test_syncs_in_every_mode_do_what_they_say(
         (email(1), "free", True),
         (email(2), "free", True),
     ]
+
+
+VALUES = st.integers(0, 9) | st.sampled_from([None, "bad", 10**20, "a\0b"])
+ROUNDS = st.lists(
+    st.dictionaries(
+        st.sampled_from([f"k{n}" for n in range(6)]),
+        st.tuples(st.sampled_from(["whole", "half", "delete"]), VALUES, VALUES),
+        max_size=6,
+    ),
+    max_size=4,
+)
+
+
+@given(rounds=ROUNDS, mode=st.sampled_from(["upsert", "insert", "update"]))
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_whatever_is_sent_the_table_holds_what_the_outcomes_say(
+    server: PostgresServer,
+    rounds: list[dict[str, tuple[str, Any, Any]]],
+    mode: str,
+) -> None:
+    server.run("drop table if exists things")
+    server.run("create table things (id text primary key, value int not null, b int)")
+    held: dict[str, tuple[int, int | None]] = {}
+    for wanted in rounds:
+        rows, expected = [], dict(held)
+        for key, (kind, value, b) in wanted.items():
+            record = {"whole": {"id": key, "value": value, "b": b}}
+            record["half"] = {"id": key, "b": b}
+            rows.append(Row("update", key, "f", record.get(kind)))
+            before = held.get(key)
+            if kind == "delete":
+                expected.pop(key, None)
+            elif not (b is None or b in range(10)):
+                continue
+            elif kind == "whole":
+                is_possible = {"insert": before is None, "update": before is not None}
+                is_taken = value in range(10) and is_possible.get(mode, True)
+                expected |= {key: (value, b)} if is_taken else {}
+            elif before is not None:
+                expected[key] = (before[0], b)
+        outcomes = send(server, rows, columns=("id", "value", "b"), mode=mode)
+        held = {key: (value, b) for key, value, b in server.rows("things")}
+        assert held == expected
+        for row in rows:
+            if outcomes[row.key].outcome == "succeeded":
+                as_told = row.record or {}
+                there = dict(zip(("value", "b"), held.get(row.key, ()), strict=False))
+                assert as_told.items() <= ({"id": row.key} | there).items()
+                assert (row.record is None) == (row.key not in held)
 
 
 def test_deletes_that_others_depend_on_are_rejected(server: PostgresServer) -> None:
