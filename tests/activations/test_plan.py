@@ -6,67 +6,15 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from activations.connectors import Outcome
 from activations.errors import PayloadError
 from activations.sync_log import SyncLog
-from tests.activations.bench import Bench, bench, email
+from tests.activations.bench import Bench, email
 from tests.activations.scripted import Destination
-
-PAYLOAD = st.dictionaries(
-    st.sampled_from([email(n) for n in range(8)]),
-    st.sampled_from(["free", "pro", None]),
-    min_size=1,
-)
-STEPS = st.lists(st.tuples(PAYLOAD, st.randoms()), min_size=1, max_size=4)
-SCHEMA = pa.schema([("email", pa.string()), ("plan", pa.string())])
-
-
-@given(steps=STEPS, last=PAYLOAD)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_applying_plans_makes_the_destination_equal_the_payload(
-    steps: list[tuple[dict[str, str | None], Any]], last: dict[str, str | None]
-) -> None:
-    """Whatever failed before, one run without failures brings the payload over."""
-    with TemporaryDirectory() as directory:
-        work = bench(Path(directory), "webhook", {"url": "http://x"}, action="rows")
-        held: dict[str, Any] = {}
-        for number, (payload, random) in enumerate(steps):
-            _apply(work, held, payload, number, lambda r=random: r.random() < 0.6)
-        _apply(work, held, last, len(steps), lambda: True)
-        assert {key: row["plan"] for key, row in held.items()} == last
-        assert work.plan().planned == 0
-
-
-def _apply(
-    work: Bench, held: dict[str, Any], payload: dict[str, Any], number: int, works: Any
-) -> None:
-    work.payload([{"email": k, "plan": v} for k, v in payload.items()], SCHEMA)
-    plan = work.plan()
-    rows = list(plan.rows())
-    assert len(rows) == plan.planned
-    assert len({row.key for row in rows}) == len(rows)
-    log = _log(work, f"run{number}", plan.last_logged_at)
-    for row in rows:
-        if not works():
-            log.add(Outcome(row=row, outcome="failed"))
-        elif row.operation == "delete":
-            del held[row.key]
-            log.add(Outcome(row=row, outcome="succeeded"))
-        else:
-            assert (row.operation == "update") == (row.key in held)
-            assert row.record is not None
-            held[row.key] = row.record
-            log.add(Outcome(row=row, outcome="succeeded"))
-    log.flush()
 
 
 def _log(work: Bench, run_id: str, after: datetime | None) -> SyncLog:
