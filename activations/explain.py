@@ -199,10 +199,13 @@ def _conclusion_of_change(
     *,
     is_in_payload: bool,
 ) -> str:
+    is_unsure = state.get("is_in_doubt", False)
     why = {
         "new": "it is new to the destination",
         "changed": "it has changed",
-        "again": "a resync was asked for",
+        "again": "an attempt since then may have arrived, without an answer"
+        if is_unsure
+        else "a resync was asked for",
         "left": "consent is not given any more"
         if is_in_payload
         else "it has left the payload",

@@ -197,7 +197,8 @@ def _compare(con: duckdb.DuckDBPyConnection, sync: Sync, asked: Asked) -> Payloa
     target = {"destination": sync.account.name, "action": sync.target}
     states, plan = _STATES_SQL.read_text(), _PLAN_SQL.read_text()
     con.execute(f"create or replace temp table sync_states as {states}", target)
-    payload = prepare(con, sync, since=last_watermark(con, sync))
+    since = None if sync.watermark is None else last_watermark(con, sync)
+    payload = prepare(con, sync, since=since)
     check_keys(con, sync)
     con.execute(
         f"create or replace temp table sync_changes as {plan}",

@@ -8,16 +8,18 @@ compared as (
     select
         coalesce(payload.key, states.key) as key,
         case
-            when not coalesce(states.is_held, false) then 'new'
             when payload.key is null or not payload.is_allowed then 'left'
-            when payload.fingerprint is distinct from states.held_fingerprint
-                then 'changed'
-            when states.effect.at <= $resynced_at then 'again'
+            when not coalesce(states.is_held, false) then 'new'
+            when payload.fingerprint <> states.held_fingerprint then 'changed'
+            when states.effect.at <= $resynced_at or states.is_in_doubt then 'again'
             else 'same'
         end as kind,
         payload.key is not null as is_in_payload,
         payload.fingerprint as payload_fingerprint,
-        states.held_fingerprint,
+        coalesce(states.held_fingerprint, states.failure.fingerprint)
+            as held_fingerprint,
+        states.is_held,
+        states.is_in_doubt,
         md5(sync_left_record(states.key)) as left_fingerprint,
         case when states.is_held then states.effect.ref end as ref,
         states.effect,
@@ -25,7 +27,7 @@ compared as (
         states.latest
     from sync_payload as payload
     full outer join sync_states as states on payload.key = states.key
-    where payload.is_allowed or states.is_held
+    where payload.is_allowed or states.is_held or states.is_in_doubt
 
 ),
 
@@ -84,7 +86,26 @@ judged as (
     from fingerprinted
     left join asked on fingerprinted.key = asked.key
     -- What leaves for good in the destination has been told it already.
-    where kind <> 'left' or operation <> 'update' or fingerprint <> held_fingerprint
+    where
+        kind <> 'left'
+        or operation <> 'update'
+        or fingerprint <> held_fingerprint
+        or not is_held
+        or is_in_doubt
+
+),
+
+-- Runs to which the destination said nothing: they tell nothing about a row.
+silent_runs as (
+
+    select run_id
+    from sync_runs_rows
+    where
+        status = 'stopped'
+        or (
+            succeeded_insert + succeeded_update + succeeded_delete
+            + rejected_insert + rejected_update + rejected_delete
+        ) = 0
 
 ),
 
@@ -92,11 +113,8 @@ failures as (
 
     select
         judged.key,
-        -- A run that the destination's absence stopped says nothing about a row.
         count(distinct log.run_id) filter (
-            log.run_id not in (
-                select run_id from sync_runs_rows where status = 'stopped'
-            )
+            log.run_id not in (select run_id from silent_runs)
         ) as run_count,
         min(log.at) as since
     from judged
@@ -110,36 +128,46 @@ failures as (
         and log.at > judged.failures_count_from
     group by judged.key
 
+),
+
+result as (
+
+    select
+        judged.key,
+        judged.kind,
+        judged.operation,
+        judged.fingerprint,
+        judged.ref,
+        judged.is_held,
+        -- An effect ends the life of an idempotency key: the same row sent again later
+        -- is a new request.
+        coalesce(judged.effect.run_id, '') as since_run,
+        case
+            -- The destination has refused exactly this: it would refuse it again.
+            when
+                judged.attempt.outcome = 'rejected'
+                and judged.is_same_as_attempt
+                and judged.attempt.at > judged.refusals_count_from
+                then 'refused'
+            when
+                failures.run_count >= $dead_after_runs
+                or failures.since < $dead_since
+                then 'dead'
+            else 'send'
+        end as verdict,
+        case when judged.attempt.outcome = 'failed' then judged.attempt.at end as failed_at,
+        coalesce(
+            judged.latest.outcome = 'held'
+            and judged.latest.operation = judged.operation
+            and judged.latest.fingerprint = judged.fingerprint,
+            false
+        ) as is_held_already
+    from judged
+    left join failures on judged.key = failures.key
+
 )
 
-select
-    judged.key,
-    judged.kind,
-    judged.operation,
-    judged.fingerprint,
-    judged.ref,
-    -- An effect ends the life of an idempotency key: the same row sent again later is a
-    -- new request.
-    coalesce(judged.effect.run_id, '') as since_run,
-    case
-        -- The destination has refused exactly this: it would refuse it again.
-        when
-            judged.attempt.outcome = 'rejected'
-            and judged.is_same_as_attempt
-            and judged.attempt.at > judged.refusals_count_from
-            then 'refused'
-        when
-            failures.run_count >= $dead_after_runs
-            or failures.since < $dead_since
-            then 'dead'
-        else 'send'
-    end as verdict,
-    case when judged.attempt.outcome = 'failed' then judged.attempt.at end as failed_at,
-    coalesce(
-        judged.latest.outcome = 'held'
-        and judged.latest.operation = judged.operation
-        and judged.latest.fingerprint = judged.fingerprint,
-        false
-    ) as is_held_already
-from judged
-left join failures on judged.key = failures.key
+-- The destination has refused to remove what may never have arrived: that is the end.
+select * exclude (is_held)
+from result
+where kind <> 'left' or is_held or verdict <> 'refused'

@@ -88,6 +88,8 @@ def read_requests(con: duckdb.DuckDBPyConnection) -> Asked:
         from sync_requests_rows as asked
         """,
     )
+    if last_at is None:
+        return Asked()
     resync = resynced_at or LONG_AGO
     return Asked(
         release=_release(con),

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from activations.errors import ActivationError, RequestError, SyncRunning
 from activations.facts import fact_files, view_facts
+from activations.payload import one
 from activations.sync import Sync
 from collector.datasets import SYNC_RUNS
 from collector.errors import ObjectStorageError
@@ -100,7 +101,9 @@ def last_watermark(con: duckdb.DuckDBPyConnection, sync: Sync) -> str | None:
 
 
 def remembered_rows(con: duckdb.DuckDBPyConnection, sync: Sync) -> int:
-    """How many rows runs left in the destination of which the log knows nothing."""
+    """How many rows runs left in the destination, where the log has forgotten all."""
+    if one(con, "select count(*) from sync_states") != (0,):
+        return 0
     row = con.execute(
         f"""
         select destination_rows + succeeded_insert - succeeded_delete
@@ -109,13 +112,6 @@ def remembered_rows(con: duckdb.DuckDBPyConnection, sync: Sync) -> int:
             {_ENDED}
             and runs.destination = $destination
             and runs.action = $action
-            and not exists (
-                select 1
-                from sync_log_rows as logged
-                where
-                    logged.destination = $destination
-                    and logged.action = $action
-            )
         order by runs.at desc
         limit 1
         """,  # noqa: S608 - a condition written above

@@ -24,7 +24,6 @@ from activations.connectors import Outcome, Row
 from activations.guards import Guards
 from activations.plan import DEAD_AFTER_RUNS, Plan
 from activations.sync import Leave
-from activations.sync_log import SyncLog
 from tests.activations.bench import Bench, bench, email
 
 KEYS = [email(number) for number in range(6)]
@@ -58,11 +57,20 @@ class Known:
 
     held: str | None = None
     """The record that the destination took last, as JSON."""
-    is_left: bool = False
     effect_at: int = 0
     attempt: tuple[str, str, str, int] | None = None
     failures: list[tuple[str, str, int, int]] = field(default_factory=list)
     retried_at: int = 0
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether something may have arrived that was not answered."""
+        return any(at > self.effect_at for *_, at in self.failures)
+
+    @property
+    def removed(self) -> str:
+        """What a delete removes."""
+        return self.failures[-1][1] if self.held is None else self.held
 
 
 @dataclass
@@ -112,19 +120,26 @@ class Model:
             leave = self.leave
             if row is not None and leave == "nothing" and self.mode != "update":
                 leave = "delete"
-            if known.held is None or leave == "nothing":
-                return None
-            if leave == "delete":
-                return "delete", known.held
-            left = json.dumps({"email": key, **LEFT}, separators=(",", ":"))
-            return None if known.held == left else ("update", left)
+            return self._leaving(key, known, leave)
         assert content is not None
         if known.held is None:
             return ("update" if self.mode == "update" else "insert"), content
-        is_same = known.held == content and known.effect_at > self.resynced_at
-        if is_same or self.mode == "insert":
+        is_sent = known.effect_at > self.resynced_at and not known.is_in_doubt
+        if self.mode == "insert" or (known.held == content and is_sent):
             return None
         return "update", content
+
+    def _leaving(self, key: str, known: Known, leave: Leave) -> tuple[str, str] | None:
+        if leave == "nothing" or (known.held is None and not known.is_in_doubt):
+            return None
+        told = ("delete", known.removed)
+        if leave == "set":
+            told = ("update", text({"email": key, **LEFT}))
+            if known.held == told[1] and not known.is_in_doubt:
+                return None
+        # What may never have arrived is told once, not again where that is refused.
+        is_over = known.held is None and self._verdict(known, *told) == "refused"
+        return None if is_over else told
 
     def _verdict(self, known: Known, operation: str, content: str) -> str:
         refused_from = max(self.rejected_retried_at, known.retried_at)
@@ -146,8 +161,7 @@ class Model:
     def learn(self, row: Row, outcome: str, run: int) -> None:
         """The outcome of a row, as it was logged."""
         now, known = self.tick(), self.known(row.key)
-        content = known.held if row.record is None else text(row.record)
-        assert content is not None
+        content = known.removed if row.record is None else text(row.record)
         known.attempt = (outcome, row.operation, content, now)
         if outcome == "succeeded":
             known.held = None if row.operation == "delete" else content
@@ -198,6 +212,7 @@ def live(
         model = Model(mode=mode, leave=leave)
         destination: dict[str, Any] = dict(FOREIGN)
         taken: dict[tuple[str, str], str] = {}
+        lost: set[str] = set()
         for run, (payload, ask, random) in enumerate(story):
             work.payload(
                 [
@@ -212,9 +227,9 @@ def live(
             plan = work.plan()
             rows = list(plan.rows())
             compare(plan, rows, model, payload)
-            deliver(work, plan, rows, model, destination, taken, random, run)
+            deliver(work, plan, rows, model, destination, taken, lost, random, run)
             assert FOREIGN.items() <= destination.items()
-        settle(work, model, destination, story[-1][0])
+        settle(work, model, destination, story[-1][0], lost)
 
 
 def ask_for(work: Bench, ask: str) -> None:
@@ -232,7 +247,7 @@ def compare(plan: Plan, rows: list[Row], model: Model, payload: Payload) -> None
         (
             row.operation,
             row.key,
-            model.known(row.key).held if row.record is None else text(row.record),
+            model.known(row.key).removed if row.record is None else text(row.record),
         )
         for row in rows
     }
@@ -253,19 +268,16 @@ def deliver(
     model: Model,
     destination: dict[str, Any],
     taken: dict[tuple[str, str], str],
+    lost: set[str],
     random: Random,
     run: int,
 ) -> None:
     """Send the rows to a destination that does as chance has it; maybe be killed.
 
     `taken` is what it took that no log tells of: the same row comes with the same key
-    until one does.
+    until one does. Of the rows in `lost` nobody knows even that they were sent.
     """
-    log = SyncLog(
-        *(work.data_dir / "raw", work.sync),
-        run_id=f"run-{run}",
-        after=plan.last_logged_at,
-    )
+    log = work.write_log(f"run-{run}", plan.last_logged_at)
     killed_at = random.choice([None, None, 0, 1, 3, len(rows)])
     flushed_at = random.choice([0, 1, 2])
     noted: list[tuple[Row, str]] = []
@@ -292,6 +304,7 @@ def deliver(
     if killed_at is None:
         log.flush()
         learn(model, noted, taken, run)
+    lost |= {row.key for row, _ in noted}
 
 
 def learn(
@@ -308,18 +321,20 @@ def learn(
 
 
 def settle(
-    work: Bench, model: Model, destination: dict[str, Any], payload: Payload
+    work: Bench,
+    model: Model,
+    destination: dict[str, Any],
+    payload: Payload,
+    lost: set[str],
 ) -> None:
     """At last all goes well: the destination holds what it should, and it is quiet."""
     work.ask("retry", rejected=True)
     model.ask("rejected")
     plan = work.plan()
-    log = SyncLog(
-        *(work.data_dir / "raw", work.sync), run_id="last", after=plan.last_logged_at
-    )
+    log = work.write_log("last", plan.last_logged_at)
     for row in list(plan.rows()):
         log.add(Outcome(row=row, outcome="succeeded"))
-        model.learn(row, "succeeded", -1)
+        lost.discard(row.key)
         if row.record is None:
             destination.pop(row.key, None)
         else:
@@ -327,5 +342,5 @@ def settle(
     log.flush()
     assert work.plan().planned == 0
     for key, (value, may) in payload.items():
-        if may and model.mode != "insert":
+        if may and model.mode != "insert" and key not in lost:
             assert destination[key] == {"email": key, "plan": value}

@@ -48,8 +48,16 @@ def test_a_mode_sends_what_it_says(
     assert crm.run().planned.total == 0
 
 
-@pytest.mark.parametrize("mode", ["insert", "update", "upsert", "mirror"])
-@pytest.mark.parametrize("leave", ["nothing", "delete", "set"])
+@pytest.mark.parametrize(
+    ("mode", "leave"),
+    [
+        ("mirror", "nothing"),
+        ("mirror", "set"),
+        ("upsert", "delete"),
+        ("update", "set"),
+        ("insert", "set"),
+    ],
+)
 def test_a_row_that_leaves_meets_what_was_said(
     crm: Bench, destination: Destination, mode: Mode, leave: Leave
 ) -> None:
