@@ -30,6 +30,7 @@ from activations.rendering import (
     idempotency_key,
     make_entry,
     make_request,
+    with_ref,
 )
 from activations.retries import Retry
 from activations.session import Session
@@ -39,6 +40,7 @@ from activations.syncs import Sync
 from activations.templates import TemplateError
 
 CONNECTOR_ROWS = 50_000
+_GONE = frozenset({404, 410})
 _COMMIT_ROWS = 1000
 _TIDY_SECONDS = 0.5
 
@@ -133,6 +135,7 @@ class _Sender:
         self._log = log
         self._session = session
         self._prepared = prepared
+        self._asked_for: set[str] = set()
 
     async def send_all(self, rows: Iterable[Row], *, in_flight: int) -> None:
         """Send batch after batch, a few at once, until the end or the first stop."""
@@ -185,6 +188,7 @@ class _Sender:
         self._log.commit()
 
     async def _found(self, search: Find, rows: Sequence[Row]) -> list[Row]:
+        self._asked_for |= {row.key for row in rows if row.ref is None}
         try:
             found, problems = await find(
                 self._sync, self._session, search, rows, self._prepared
@@ -254,11 +258,19 @@ class _Sender:
         refusal: Refusal,
         answer: Answer | None = None,
     ) -> None:
-        """Reject the one record that was refused, or find it among several."""
+        """Reject the one record that was refused, or find it among several.
+
+        An identifier from earlier runs can be one that the tool has no more, after it
+        merged or deleted the record there: that is asked for anew, once.
+        """
+        row = entries[0].row
+        is_gone = answer is not None and answer.status in _GONE
         if len(entries) > 1:
             await self._send_halves(operation, entries)
+        elif is_gone and operation.find and row.key not in self._asked_for:
+            await self._send_rows(operation, [with_ref(row, None)])
         else:
-            self._reject(entries[0].row, refusal.code, refusal.message, answer)
+            self._reject(row, refusal.code, refusal.message, answer)
 
     async def _send_halves(
         self, operation: Operation, entries: Sequence[Entry]

@@ -101,8 +101,8 @@ def row_context(sync: Sync, row: Row, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def with_ref(row: Row, ref: str) -> Row:
-    """The row, with the identifier that the tool has for it."""
+def with_ref(row: Row, ref: str | None) -> Row:
+    """The row, with the identifier that the tool has for it; None where unknown."""
     return replace(row, ref=ref)
 
 

@@ -267,6 +267,47 @@ def test_what_has_no_identifier_yet_is_created(
     assert told == ["PUT /c/new", "PUT /c/new"]
 
 
+def test_an_identifier_that_the_tool_has_no_more_is_asked_for_again(
+    destination: Destination, tmp_path: Path
+) -> None:
+    """The tool merged a record into another: the ref of the last run is gone."""
+    held = {"p000@example.com": "old", "p001@example.com": "other"}
+
+    def answer(got: Got) -> Give:
+        if got.method == "GET":
+            (email,) = [email for email in held if email[:4] in got.path]
+            return Give(200, {"found": [{"email": email, "id": held[email]}]})
+        is_known = got.path.removeprefix("/c/") in held.values()
+        return Give(200 if is_known else 404)
+
+    destination.answer = answer
+    find = {
+        "request": {"method": "GET", "path": "/c", "query": {"q": "{{ key }}"}},
+        "items": "{{ response.found }}",
+        "key": "{{ item.email }}",
+        "ref": "{{ item.id }}",
+    }
+    request = {"method": "PUT", "path": "/c/{{ ref }}", "json": "{{ record }}"}
+    action = upsert(find=find, request=request, batch_size=1)
+    work = work_with(tmp_path, destination.url, action, in_flight=1)
+    work.people(range(2))
+    assert work.run().succeeded.insert == 2
+    held["p000@example.com"] = "new"
+    for plan in ("pro", "team"):
+        destination.requests.clear()
+        work.people(range(2), plan=plan)
+        assert work.run().succeeded.update == 2
+        told = [f"{got.method} {got.path}" for got in destination.requests]
+        again = ["PUT /c/old", "GET /c?q=p000%40example.com"] if plan == "pro" else []
+        assert told == [*again, "PUT /c/new", "PUT /c/other"]
+    # Found, and refused all the same: once is enough.
+    destination.answer = lambda got: answer(got) if got.method == "GET" else Give(404)
+    destination.requests.clear()
+    work.people(range(2), plan="free")
+    assert work.run().rejected.update == 2
+    assert len(destination.requests) == 6
+
+
 def test_a_token_is_fetched_once_and_renewed_when_it_is_refused(
     destination: Destination, tmp_path: Path
 ) -> None:
