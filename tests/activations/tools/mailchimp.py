@@ -81,6 +81,9 @@ TOOL = Tool(
     settings={"api_key": SECRET, "server": "us21"},
     answer=refusing(()),
     refusing=refusing,
+    stopping=[("/members/", Give(404, {"title": "Resource Not Found"}))],
+    # From before the API, where too much is under way.
+    passing=[("/members/", Give(403, b"<html>Forbidden</html>"))],
     examples={
         "members": Example(
             key="email",

@@ -67,10 +67,16 @@ def _result(key: str, refused: Collection[str]) -> dict[str, Any]:
     return {"success": False, "errors": [error]}
 
 
+def error(code: str) -> list[dict[str, Any]]:
+    return [{"message": "It is so.", "errorCode": code}]
+
+
 TOOL = Tool(
     settings={"domain": "acme", "client_id": "app", "client_secret": SECRET},
     answer=refusing(()),
     refusing=refusing,
+    stopping=[("/composite/", Give(404, error("NOT_FOUND")))],
+    passing=[("/composite/", Give(403, error("REQUEST_LIMIT_EXCEEDED")))],
     examples={
         "records": Example(
             key="Kith_Id__c",

@@ -39,6 +39,11 @@ TOOL = Tool(
     settings={"token": SECRET, "webhook_url": SECRET_URL},
     answer=refusing(()),
     refusing=refusing,
+    stopping=[
+        ("/chat.postMessage", Give(200, {"ok": False, "error": error}))
+        for error in ("invalid_auth", "channel_not_found", "not_in_channel")
+    ],
+    passing=[("/chat.postMessage", Give(200, {"ok": False, "error": "ratelimited"}))],
     examples={
         "message": Example(
             key="id",
