@@ -9,6 +9,7 @@ come from files of the repository only.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
@@ -145,11 +146,16 @@ def _tokens(text: str, names: frozenset[str]) -> list[tuple[str, str]]:
     return tokens
 
 
+def _short(text: str) -> str:
+    """The beginning of a template: what it wants matters more than all of it."""
+    return textwrap.shorten(text, width=100, placeholder=" …")
+
+
 def _rendered(text: str, render: Callable[[], Any]) -> Any:
     try:
         value = render()
     except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
-        raise TemplateError(f"'{text}': {str(error).rstrip('.')}.") from error
+        raise TemplateError(f"'{_short(text)}': {str(error).rstrip('.')}.") from error
     if isinstance(value, jinja2.Undefined):
-        raise TemplateError(f"'{text}': the value is not there.")
+        raise TemplateError(f"'{_short(text)}': the value is not there.")
     return value

@@ -54,7 +54,7 @@ def refusing(refused: Collection[str]) -> Answer:
         named = [
             number
             for number, member in enumerate(got.json["audienceMembers"])
-            if member["userData"]["userIdentifiers"][0]["emailAddress"] in bad
+            if bad & {*member["userData"]["userIdentifiers"][0].values()}
         ]
         return malformed(named) if named else Give(200, {"requestId": "r1"})
 
