@@ -72,8 +72,8 @@ def test_an_event_with_too_many_parameters_is_told(
 ) -> None:
     """GA4 would drop it silently."""
     work, _, example = at_work(destination, tmp_path, "ga4", "events")
-    many: dict[str, Any] = {f"p{number}": number for number in range(25)}
-    load(work, [example.row(1) | many])
+    many = {f"p{number}": number for number in range(25)}
+    load(work, [{**example.row(1), **many}])
     run = work.run()
     assert (run.rejected.insert, destination.requests) == (1, [])
     (message,) = [row["message"] for row in work.log()]
