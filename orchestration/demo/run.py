@@ -66,7 +66,7 @@ def run_demo(settings: CollectorSettings, steps: Steps) -> story.Story:
             held=run.held.total,
         )
     # Deliveries come back as facts; monitoring shows them from the next build on.
-    steps.build("stg_sync_log+")
+    steps.build("stg_sync_log+ stg_sync_runs+")
     with closing(connect(published)) as connection:
         return story.Story(
             sent=len(calls),

@@ -106,6 +106,16 @@ def test_every_outcome_is_in_the_sync_log_and_comes_back_to_dbt(
     assert query(kith, "select count(*) from monitoring.sync_changelog") == [
         (delivered,)
     ]
+    by_runs = "sum(num_succeeded_add), count(*) filter (status = 'succeeded')"
+    assert query(kith, f"select {by_runs} from monitoring.sync_runs") == [  # noqa: S608 - ours
+        (delivered, 2 * len(first["deliveries"]))
+    ]
+    states = query(kith, "select sync_id, state, problem from monitoring.sync_health")
+    assert sorted(states) == [
+        (name, "healthy", None) for name in sorted(first["deliveries"])
+    ]
+    seen = {each["sync"]: each["state"] for each in kith.json("alerts")["syncs"]}
+    assert seen == dict.fromkeys(first["deliveries"], "healthy")
 
 
 def test_the_profile_is_found_by_any_of_its_identifiers(
