@@ -63,7 +63,7 @@ def iterable_answer(name: Callable[[dict[str, Any]], dict[str, list[str]]]) -> A
         (lambda user: {"invalidUserIds": [user["userId"]]}, 1),
         (lambda user: {"failedUpdates": {"notFoundUserIds": [user["userId"]]}}, 1),
         # By its e-mail address, which is not the sync's key: each goes again alone.
-        (lambda user: {"invalidEmails": [user["email"]]}, 6),
+        (lambda user: {"invalidEmails": [user["dataFields"]["email"]]}, 6),
         # Not at all: the batch is halved until the culprit is alone.
         (lambda user: {}, 7),
     ],

@@ -34,13 +34,19 @@ def event(number: int) -> dict[str, Any]:
     }
 
 
+LISTS = [
+    {"id": 3, "name": "Other", "listType": "Standard"},
+    {"id": 4, "name": "VIP customers", "listType": "Dynamic"},
+]
+
+
 def refusing(refused: Collection[str]) -> Answer:
     """200 in any case: who is refused stands in lists, by the name they were given."""
     emails = {*refused, *(f"p-{key}@example.com" for key in refused)}
 
     def answer(got: Got) -> Give:
         if got.method == "GET":
-            return Give(200, {"lists": [{"id": 3, "name": "Other"}], "channels": []})
+            return Give(200, {"lists": LISTS, "channels": []})
         if got.path == "/api/lists":
             return Give(200, {"listId": 77})
         if got.path == "/api/users/forget":
@@ -88,8 +94,11 @@ TOOL = Tool(
                         "users": [
                             {
                                 "email": ADA,
-                                "userId": "u1",
-                                "dataFields": {"plan": "pro", "age": None},
+                                "dataFields": {
+                                    "plan": "pro",
+                                    "age": None,
+                                    "userId": "u1",
+                                },
                             },
                             {"email": BOB, "dataFields": {"plan": None, "age": 40}},
                         ]
@@ -111,9 +120,8 @@ TOOL = Tool(
                         "users": [
                             {
                                 "userId": "u1",
-                                "email": ADA,
                                 "preferUserId": True,
-                                "dataFields": {"plan": "pro"},
+                                "dataFields": {"plan": "pro", "email": ADA},
                             },
                             {
                                 "userId": "u2",
