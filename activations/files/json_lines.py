@@ -10,6 +10,9 @@ from typing import Any
 from activations.connectors import Batch
 from activations.files.lines import applied, not_of_this_sync, readable
 
+# Not the ends of lines, but some readers take them for that.
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+
 
 def rewrite(
     old: Path | None, new: Path, batch: Batch, options: Mapping[str, Any]
@@ -20,7 +23,8 @@ def rewrite(
     with new.open("w", encoding="utf-8") as file:
         for line in applied(lines, batch, dict, missed):
             whole = {column: line.get(column) for column in batch.columns}
-            file.write(json.dumps(whole, ensure_ascii=False))
+            text = json.dumps(whole, ensure_ascii=False)
+            file.write(text.translate(_LINE_ENDS))
             file.write("\n")
     return missed
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from activations.checks import check_account
@@ -204,7 +204,6 @@ def test_values_keep_what_they_are(tmp_path: Path, kind: str) -> None:
         ("timestamptz", ["2026-01-02 03:04:05+00", "2026-01-02 03:04:06.5+00"]),
         ("decimal(8, 2)", ["1.50", "2.00"]),
         ("bigint", ["9007199254740993", "-1"]),
-        ("double", ["1.0", "0.1"]),
     ],
 )
 def test_rows_are_found_by_keys_of_any_type(
@@ -421,7 +420,8 @@ def test_any_text_survives_any_number_of_rewrites(
         max_size=4,
     )
 )
-@settings(max_examples=15, deadline=None)
+@example([{"\u2028": ("\x85", 2**63 - 1)}, {"\u2028": ("\u2029", None)}])
+@settings(max_examples=6, deadline=None)
 def test_any_values_survive_any_number_of_rewrites(
     tmp_path_factory: pytest.TempPathFactory,
     kind: str,

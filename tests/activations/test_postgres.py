@@ -329,7 +329,7 @@ ROUNDS = st.lists(
 
 @given(rounds=ROUNDS, mode=st.sampled_from(["upsert", "insert", "update"]))
 @settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
