@@ -73,6 +73,9 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
             types=plan.types,
             options=plan.sync.options,
             private_network=plan.sync.account.private_network,
+            account=plan.sync.account.name,
+            priority=PRIORITIES.index(plan.sync.priority),
+            log_dir=log.log_dir,
         )
         untold = {row.key: row for row in chunk}
         log.check()

@@ -44,7 +44,8 @@ class Batch:
 
     `types` are DuckDB's types of the payload's columns. `options` are what the sync
     sets for the action. A connector that opens a connection asks `egress` for it, with
-    `private_network` as the account says.
+    `private_network` as the account says; one that has a rate shares it with the
+    account's other syncs, by `rates`, below `log_dir`.
     """
 
     sync: str
@@ -56,6 +57,9 @@ class Batch:
     types: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     private_network: bool = False
+    account: str = ""
+    priority: int = 0
+    log_dir: Path | None = None
 
 
 @dataclass(frozen=True)

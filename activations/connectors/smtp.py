@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 from activations.attempts import SHORT, persist
@@ -17,6 +18,7 @@ from activations.errors import DestinationUnavailable, RecordRejected
 from activations.mail.letters import Writer, writer
 from activations.mail.messages import make_message
 from activations.mail.session import MailSession
+from activations.rates import Budget, account_budget
 from activations.retries import Retry
 
 NOTES_EACH = True
@@ -30,9 +32,13 @@ def deliver(
     """Send the rows' mails, one after the other."""
     write = writer(batch, settings)
     failures = 0
-    with MailSession(settings, private_network=batch.private_network) as session:
+    with (
+        MailSession(settings, private_network=batch.private_network) as session,
+        closing(_budget(batch, settings)) as budget,
+    ):
         for row in batch.rows:
-            began = time.monotonic()
+            while wait := budget.take():
+                time.sleep(wait.seconds)
             outcome = _send(row, write, session, settings, retry)
             yield outcome
             failures = failures + 1 if outcome.outcome == "failed" else 0
@@ -41,9 +47,6 @@ def deliver(
                     f"{failures} mails in a row were put off, the last one with: "
                     f"{outcome.code} {outcome.message}"
                 )
-            rest = 1 / max(1, settings["per_second"]) - (time.monotonic() - began)
-            if outcome.attempts and rest > 0:
-                time.sleep(rest)
 
 
 def check(
@@ -52,6 +55,16 @@ def check(
     """Connect and log in."""
     with MailSession(settings, private_network=private_network) as session:
         persist(session.open, retry=retry)
+
+
+def _budget(batch: Batch, settings: Mapping[str, Any]) -> Budget:
+    """What the account may send in a second, whoever of its syncs does."""
+    rate = (max(1, settings["per_second"]), 1.0)
+    if batch.log_dir is None:
+        return Budget(rate=rate)
+    return account_budget(
+        batch.log_dir, batch.account, rate=rate, priority=batch.priority
+    )
 
 
 def _send(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,19 @@ def test_a_mail_says_what_its_template_says(tmp_path: Path, server: MailServer) 
     assert text.get_content().startswith("Hello Zoë\nBcc: victim@x.example <b> <zoe@")
     assert html is not None
     assert "&lt;b&gt;</p><i>&lt;1&gt;</i><i>2</i>" in html.get_content()
+
+
+def test_an_accounts_syncs_share_its_rate(tmp_path: Path, server: MailServer) -> None:
+    arrived: list[float] = []
+    began = time.monotonic()
+    server.at_mail = lambda address: arrived.append(time.monotonic())
+    for number in range(2):
+        work = people(tmp_path, server, settings={"per_second": 3})
+        work.configure(name=f"acct__{number}")
+        work.people(range(3))
+        assert work.run().succeeded.insert == 3
+    # The fourth mail waits until the turn of the first is a second old.
+    assert arrived[3] >= began + 1
 
 
 def test_a_record_may_be_the_mail_itself(tmp_path: Path, server: MailServer) -> None:
