@@ -207,8 +207,10 @@ class Operation(Part):
         """Whether the URL is the same for every record."""
         return self.request.has_one_address
 
-    def render_entry(self, context: dict[str, Any]) -> Any:
-        return self._entry(context)
+    @property
+    def entry_renderer(self) -> Renderer:
+        """Makes the entry of a record."""
+        return self._entry
 
     def template(self, ref: str | None) -> RequestTemplate:
         """The request for a record that has this `ref`, or for a batch."""

@@ -259,14 +259,16 @@ def _rejected(
 
 
 def _success(answer: Answer, *, ref: Any = None) -> Callable[[Entry], Outcome]:
+    code, attempts, took = str(answer.status), answer.attempts, answer.request_ms
+    given = None if ref is None else str(ref)
     return lambda entry: Outcome(
         row=entry.row,
         outcome="succeeded",
-        code=str(answer.status),
+        code=code,
         # An update may not repeat the identifier that the insert gave.
-        ref=str(ref) if ref is not None else entry.row.ref,
-        attempts=answer.attempts,
-        request_ms=answer.request_ms,
+        ref=entry.row.ref if given is None else given,
+        attempts=attempts,
+        request_ms=took,
     )
 
 

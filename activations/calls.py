@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field, model_validator
 
+from activations.json_values import json_bytes
 from activations.responses import Part
 from activations.templates import Context, compile_path, compile_value, variables
 
@@ -99,12 +99,6 @@ def with_query(url: str, query: Mapping[str, Any]) -> str:
     if not text:
         return url
     return url + ("&" if "?" in url else "?") + text
-
-
-def json_bytes(data: Any) -> bytes:
-    """The data as compact JSON; not-a-number is an error."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode()
 
 
 def form_bytes(fields: Mapping[str, Any]) -> bytes:

@@ -11,14 +11,20 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
+
+# httpcore imports it at each request, and Python would search the disk each time.
+if find_spec("sniffio") is None:
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # "is not there"
 
 import httpcore
 import httpx
@@ -30,6 +36,7 @@ from activations.rates import Budget
 from activations.retries import Patience, Retry, TryAgain, retry_after
 
 MAX_ANSWER_BYTES = 1_000_000
+_HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "Kith"}
 _PASSING = frozenset({408, 423, 425, 429})
 _RESERVED_HEADERS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "te", "upgrade"}
@@ -75,15 +82,13 @@ class Client:
         self._retry = retry or Retry()
         self._budget = budget or Budget()
         self._answering: set[str] = set()
-        self._http = httpx.AsyncClient(
-            transport=_GuardedTransport(private_network=private_network),
-            timeout=httpx.Timeout(request_seconds),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._timeout = httpx.Timeout(request_seconds).as_dict()
+        # httpx's client around it would keep cookies, follow redirects, ask for proxies
+        # and take as long again; a request here is one request.
+        self._transport = _GuardedTransport(private_network=private_network)
 
     async def __aenter__(self) -> Client:
-        await self._http.__aenter__()
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
@@ -92,7 +97,7 @@ class Client:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._http.__aexit__(kind, error, traceback)
+        await self._transport.__aexit__(kind, error, traceback)
 
     async def send(
         self, call: Call, *, again: Callable[[Answer], bool] = lambda answer: False
@@ -189,11 +194,17 @@ class Client:
 
     async def _exchange(self, call: Call) -> tuple[httpx.Response, bytes]:
         """One request and its answer's bytes, as they came: nothing is inflated."""
-        headers = {"accept-encoding": "identity", **call.headers}
-        async with self._http.stream(
-            call.method, call.url, headers=headers, content=call.body
-        ) as response:
-            body = bytearray()
+        request = httpx.Request(
+            call.method,
+            call.url,
+            headers={**_HEADERS, **call.headers},
+            content=call.body,
+            extensions={"timeout": self._timeout},
+        )
+        response = await self._transport.handle_async_request(request)
+        response.request = request
+        body = bytearray()
+        try:
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
@@ -204,7 +215,9 @@ class Client:
                         code="answer_too_long",
                         stops=self._is_away(call),
                     )
-            return response, bytes(body)
+        finally:
+            await response.aclose()
+        return response, bytes(body)
 
 
 class _GuardedTransport(httpx.AsyncHTTPTransport):

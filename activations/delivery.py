@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 
 from activations.actions import Find, Operation
@@ -27,8 +28,8 @@ from activations.rates import PRIORITIES
 from activations.rendering import (
     Entry,
     Prepared,
+    entry_maker,
     idempotency_key,
-    make_entry,
     make_request,
     with_ref,
 )
@@ -170,8 +171,9 @@ class _Sender:
         """
         batch: list[Row] = []
         current: Operation | None = None
+        operation_of = cache(self._sync.action.operation)
         for row in rows:
-            operation = self._sync.action.operation(row.operation)
+            operation = operation_of(row.operation)
             is_full = len(batch) >= operation.batch_size
             alone = row.is_retry or (batch and batch[-1].is_retry)
             if current and batch and (operation is not current or is_full or alone):
@@ -210,9 +212,10 @@ class _Sender:
         """The rows rendered, as many at once as a request has bytes for."""
         batch: list[Entry] = []
         size = 0
+        make = entry_maker(self._sync, operation, self._prepared)
         for row in rows:
             try:
-                entry = make_entry(self._sync, operation, row, self._prepared)
+                entry = make(row)
             except RecordRejected as error:
                 self._reject(row, "not_sendable", str(error))
                 continue

@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.datasets import SYNC_LOG
 from collector.files import fsync_directory, make_directories
@@ -28,9 +28,11 @@ COLUMNS = (
     *("at", "key", "operation", "outcome", "fingerprint"),
     *("code", "message", "destination_ref", "attempts", "request_ms"),
 )
-"""What a line says of each row, in this order; `at` in microseconds."""
+"""What a line is made of: a list of each, with a value for each row.
+
+`at` is in microseconds.
+"""
 _SUFFIX = ".outcomes"
-_DAY = 86_400_000_000
 
 
 class Journal:
@@ -46,7 +48,7 @@ class Journal:
 
     def append(self, rows: Sequence[Sequence[Any]]) -> None:
         """Tell of these rows; what is told outlives this process from here on."""
-        self._write(rows)
+        self._write(list(zip(*rows, strict=True)))
         self.rows += len(rows)
 
     def sync(self) -> None:
@@ -80,30 +82,38 @@ def land_journal(raw_dir: RawPlace, path: Path) -> None:
     shared = next(lines, None)
     if shared is not None:
         name = shared.pop("name")
-        rows = [row for line in lines for row in line]
-        for day, of_day in groupby(rows, key=lambda row: row[0] // _DAY):
-            date = datetime.fromtimestamp(day * _DAY // 1_000_000, UTC)
-            write_file(
-                raw_dir,
-                SYNC_LOG,
-                _table(list(of_day), shared),
-                partition={"sync": shared["sync"], "dt": f"{date:%Y-%m-%d}"},
-                name=name,
-            )
+        table = _table(list(lines), shared)
+        for date, of_day in _days(table):
+            partition = {"sync": shared["sync"], "dt": date}
+            write_file(raw_dir, SYNC_LOG, of_day, partition=partition, name=name)
     path.unlink()
     fsync_directory(path.parent)
 
 
-def _table(rows: list[list[Any]], shared: dict[str, str]) -> pa.Table:
-    columns = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+def _table(lines: list[list[list[Any]]], shared: dict[str, str]) -> pa.Table:
+    """The rows of all lines as the sync log has them."""
+    columns = {
+        name: list(chain.from_iterable(line[number] for line in lines))
+        for number, name in enumerate(COLUMNS)
+    }
+    rows = len(columns["at"])
     arrays = []
     for field in SYNC_LOG.schema:
         if field.name in shared:
-            array = pa.repeat(pa.scalar(shared[field.name], field.type), len(rows))
+            array = pa.repeat(pa.scalar(shared[field.name], field.type), rows)
         else:
             array = pa.array(columns[field.name], type=field.type)
         arrays.append(array)
     return pa.Table.from_arrays(arrays, schema=SYNC_LOG.schema)
+
+
+def _days(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of each day, in UTC; times grow from row to row."""
+    start = 0
+    for date, rows in groupby(pc.strftime(table["at"], "%Y-%m-%d").to_pylist()):
+        count = sum(1 for _ in rows)
+        yield date, table.slice(start, count)
+        start += count
 
 
 def _whole_lines(path: Path) -> Iterator[Any]:

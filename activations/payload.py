@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 
 from activations.connectors import Row
 from activations.errors import PayloadError
+from activations.json_values import json_reader
 from activations.sync import Sync, is_sent
 from profiles.published import current_build
 from profiles.sql_names import literal, quoted
@@ -66,15 +68,8 @@ def prepare(
     `since` is the watermark from which on rows are looked at; before it only those
     that the log knows and that have not arrived.
     """
-    relation = f"{quoted(sync.schema)}.{quoted(sync.table)}"
-    try:
-        described = con.execute(f"describe {relation}").fetchall()
-    except duckdb.CatalogException as error:
-        raise PayloadError(
-            f"{sync.name}: the published database has no table "
-            f"{sync.schema}.{sync.table}. Run `./kith build`."
-        ) from error
-    types = {str(column[0]): str(column[1]) for column in described}
+    relation = _relation(sync)
+    types = _types(con, sync)
     for column in filter(None, (sync.key, sync.watermark)):
         if column not in types:
             raise PayloadError(
@@ -127,6 +122,22 @@ def prepare(
         missing_consent=missing,
         watermark=highest,
     )
+
+
+def _relation(sync: Sync) -> str:
+    return f"{quoted(sync.schema)}.{quoted(sync.table)}"
+
+
+def _types(con: duckdb.DuckDBPyConnection, sync: Sync) -> dict[str, str]:
+    """The columns of the model, with DuckDB's types."""
+    try:
+        described = con.execute(f"describe {_relation(sync)}").fetchall()
+    except duckdb.CatalogException as error:
+        raise PayloadError(
+            f"{sync.name}: the published database has no table "
+            f"{sync.schema}.{sync.table}. Run `./kith build`."
+        ) from error
+    return {str(column[0]): str(column[1]) for column in described}
 
 
 def _record(types: Mapping[str, str]) -> str:
@@ -196,6 +207,7 @@ def planned_rows(
     limit: int | None = None,
 ) -> Generator[Row, None, None]:
     """The rows of `sync_changes` that `chosen` picks, in the order of sending."""
+    read = json_reader(_types(con, sync).values())
     cursor = con.execute(
         # `chosen` is one of the conditions written in plan.py.
         f"""
@@ -241,7 +253,7 @@ def planned_rows(
                 operation=operation,
                 key=key,
                 fingerprint=fingerprint,
-                record=None if record is None else json.loads(record),
+                record=None if record is None else read(record),
                 ref=ref,
                 idempotency_key=_sha256(
                     sync.name, key, operation, fingerprint, since_run
@@ -251,7 +263,7 @@ def planned_rows(
 
 
 def _sha256(*parts: str) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
 def one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from activations.actions import Action, Find, Operation
-from activations.calls import Rendered, json_bytes
+from activations.calls import Rendered
 from activations.connectors import Row
 from activations.errors import RecordRejected
+from activations.json_values import json_bytes
 from activations.syncs import Sync
 from activations.templates import TemplateError
 
@@ -18,7 +19,7 @@ Prepared = Mapping[str, Any]
 """What the steps before the first record have given, by their names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A planned row, rendered as the destination wants it, and its size in bytes."""
 
@@ -38,17 +39,30 @@ class Searched:
 
 def make_entry(sync: Sync, operation: Operation, row: Row, prepared: Prepared) -> Entry:
     """Render the row; `RecordRejected` where the destination could never take it."""
-    context = row_context(sync, row, prepared)
-    try:
-        data = operation.render_entry(context)
-        size = len(json_bytes(data))
-    except (TemplateError, TypeError, ValueError) as error:
-        raise RecordRejected(f"The record cannot be rendered: {error}") from error
-    if size > operation.batch_bytes:
-        raise RecordRejected(
-            f"The record has {size:,} bytes; a request takes {operation.batch_bytes:,}."
-        )
-    return Entry(row=row, data=data, size=size)
+    return entry_maker(sync, operation, prepared)(row)
+
+
+def entry_maker(
+    sync: Sync, operation: Operation, prepared: Prepared
+) -> Callable[[Row], Entry]:
+    """What renders the rows of one batch: what they share is looked up once."""
+    render, most = operation.entry_renderer, operation.batch_bytes
+    shared = shared_context(sync, prepared)
+
+    def make(row: Row) -> Entry:
+        try:
+            data = render(_row_context(sync, row, shared))
+            size = len(json_bytes(data))
+        except (TemplateError, TypeError, ValueError) as error:
+            message = f"The record cannot be rendered: {error}"
+            raise RecordRejected(message) from error
+        if size > most:
+            raise RecordRejected(
+                f"The record has {size:,} bytes; a request takes {most:,}."
+            )
+        return Entry(row, data, size)
+
+    return make
 
 
 def make_request(
@@ -90,8 +104,13 @@ def shared_context(sync: Sync, prepared: Prepared) -> dict[str, Any]:
 
 def row_context(sync: Sync, row: Row, prepared: Prepared) -> dict[str, Any]:
     """What a template about one row can name."""
+    return _row_context(sync, row, shared_context(sync, prepared))
+
+
+def _row_context(sync: Sync, row: Row, shared: dict[str, Any]) -> dict[str, Any]:
     record, other = _record(sync, row)
-    return shared_context(sync, prepared) | {
+    return {
+        **shared,
         "operation": row.operation,
         "key": row.key,
         "record": record,

@@ -4,39 +4,86 @@
 -- failed since may have arrived all the same: the key is in doubt.
 with
 
+log as (
+
+    select
+        key,
+        rows.at,
+        {
+            'outcome': outcome,
+            'operation': operation,
+            'fingerprint': fingerprint,
+            'ref': destination_ref,
+            'run_id': run_id,
+            'at': rows.at
+        } as fact
+    from sync_log_rows as rows
+    where destination = $destination and action = $action
+
+),
+
+-- Of nearly all keys the latest row tells everything: finding it by its time is twice as
+-- fast as the aggregates that carry whole rows, which only the other keys need.
+latest_times as (
+
+    select
+        key,
+        max(log.at) as latest_at
+    from log
+    group by key
+
+),
+
+latest_facts as (
+
+    select
+        log.key,
+        any_value(log.fact) as fact
+    from log
+    inner join latest_times
+        on log.key = latest_times.key and log.at = latest_times.latest_at
+    group by log.key
+
+),
+
+unsettled as (
+
+    select key from latest_facts where fact.outcome <> 'succeeded'
+
+),
+
+unsettled_states as (
+
+    select
+        log.key,
+        arg_max(fact, log.at) filter (fact.outcome = 'succeeded') as effect,
+        arg_max(fact, log.at) filter (fact.outcome <> 'held') as attempt,
+        arg_max(fact, log.at) as latest,
+        arg_max(fact, log.at) filter (fact.outcome = 'failed') as failure
+    from log
+    inner join unsettled on log.key = unsettled.key
+    group by log.key
+
+),
+
 states as (
 
     select
         key,
-        arg_max(
-            {
-                'operation': operation,
-                'fingerprint': fingerprint,
-                'ref': destination_ref,
-                'run_id': run_id,
-                'at': log.at
-            },
-            log.at
-        ) filter (outcome = 'succeeded') as effect,
-        arg_max(
-            {
-                'outcome': outcome,
-                'operation': operation,
-                'fingerprint': fingerprint,
-                'at': log.at
-            },
-            log.at
-        ) filter (outcome <> 'held') as attempt,
-        arg_max(
-            {'outcome': outcome, 'operation': operation, 'fingerprint': fingerprint},
-            log.at
-        ) as latest,
-        arg_max({'fingerprint': fingerprint, 'at': log.at}, log.at) filter (
-            outcome = 'failed'
-        ) as failure
-    from sync_log_rows as log
-    where destination = $destination and action = $action
-    group by key
+        fact as effect,
+        fact as attempt,
+        fact as latest,
+        null as failure
+    from latest_facts
+    where fact.outcome = 'succeeded'
+    union all
+    select
+        key,
+        effect,
+        attempt,
+        latest,
+        failure
+    from unsettled_states
 
 )
 

@@ -20,6 +20,7 @@ import jinja2.meta
 import jinja2.sandbox
 
 from activations.filters import FILTERS
+from activations.quick import compile_quick
 
 Context = Mapping[str, Any]
 Renderer = Callable[[Context], Any]
@@ -118,10 +119,28 @@ def _compile_text(text: str, names: frozenset[str]) -> Renderer:
         return lambda context: text
     if kinds.count("variable_begin") == 1 and "data" not in kinds:
         source = "".join(value for _, value in tokens[1:-1])
-        expression = _TEXT.compile_expression(source, undefined_to_none=False)
-        return lambda context: _rendered(text, lambda: expression(**context))
+        return _compile_expression(text, source)
     template = _TEXT.from_string(text)
     return lambda context: _rendered(text, lambda: template.render(context))
+
+
+def _compile_expression(text: str, source: str) -> Renderer:
+    expression = _TEXT.compile_expression(source, undefined_to_none=False)
+
+    def render(context: Context) -> Any:
+        return _rendered(text, lambda: expression(**context))
+
+    quick = compile_quick(source, environment=_TEXT, filters=FILTERS)
+    if quick is None:
+        return render
+
+    def render_quickly(context: Context) -> Any:
+        try:
+            return quick(context)
+        except Exception:  # noqa: BLE001 - whatever it is, Jinja tells it
+            return render(context)
+
+    return render_quickly
 
 
 def _tokens(text: str, names: frozenset[str]) -> list[tuple[str, str]]:

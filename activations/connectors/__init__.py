@@ -20,7 +20,7 @@ from typing import Any, Literal
 Planned = Literal["insert", "update", "delete"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A planned row: the record that a key shall have (None where it is deleted).
 
@@ -62,7 +62,7 @@ class Batch:
     log_dir: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a row."""
 

@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     bench.command("identity")(identity)
     bench.command("scale")(scale)
     bench.command("audiences")(audiences)
+    bench.command("activations")(activations)
     app.add_typer(bench, name="bench")
 
 
@@ -140,6 +141,33 @@ def audiences(
     people. 10 million events take gigabytes of memory and disk.
     """
     _run("audiences", [f"--events={events}", f"--people={people}"], as_json=as_json)
+
+
+def activations(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document.")
+    ] = False,
+    diff: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1_000,
+            help="Rows of a diff; 1 and 10 million. May be given several times.",
+        ),
+    ] = None,
+    rows: Annotated[
+        int, typer.Option(min=100, help="Rows that are delivered.")
+    ] = 100_000,
+    runs: Annotated[int, typer.Option(min=1, max=9, help="Runs per figure.")] = 3,
+) -> None:
+    """What finding changes takes, and delivering them.
+
+    Beside a diff stands a join of stored hashes; beside a delivery to a server on
+    loopback the bare HTTP client and drt-core, which send the same rows. 10 million
+    rows take gigabytes of memory and disk.
+    """
+    options = [f"--diff={size}" for size in diff or ()]
+    options += [f"--rows={rows}", f"--runs={runs}"]
+    _run("activations", options, as_json=as_json)
 
 
 def _run(name: str, options: list[str], *, as_json: bool) -> None:

@@ -116,6 +116,8 @@ def logged(data_dir: Path) -> set[str]:
         keys |= {row["key"] for row in rows if row["outcome"] == "succeeded"}
     for path in journals_left(data_dir / "log", NAME):
         (_, *lines) = path.read_bytes().splitlines()
-        rows = [row for line in lines for row in json.loads(line.partition(b" ")[2])]
-        keys |= {row[1] for row in rows if row[3] == "succeeded"}
+        for line in lines:
+            columns = json.loads(line.partition(b" ")[2])
+            told = zip(columns[1], columns[3], strict=True)
+            keys |= {key for key, outcome in told if outcome == "succeeded"}
     return keys
