@@ -7,7 +7,7 @@ from typing import Any
 
 from activations.connectors import Batch, Outcome
 from activations.files.keeping import keep
-from activations.files.places import open_place
+from activations.files.places import check_place, open_place
 
 
 def deliver(batch: Batch, settings: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -18,6 +18,5 @@ def deliver(batch: Batch, settings: Mapping[str, Any]) -> Iterator[Outcome]:
 
 
 def check(settings: Mapping[str, Any], private_network: bool) -> None:
-    """List what is there."""
-    with open_place(settings, private_network=private_network) as place:
-        place.names()
+    """Look at the place."""
+    check_place(settings, private_network=private_network)

@@ -68,6 +68,19 @@ def open_place(
         yield Bucket(storage, Path(scratch))
 
 
+def check_place(settings: Mapping[str, Any], *, private_network: bool) -> None:
+    """Look whether files could be kept there; makes nothing."""
+    location = str(settings["location"])
+    if "://" in location:
+        with open_place(settings, private_network=private_network) as place:
+            place.names()
+        return
+    path = Path(location).absolute()
+    there = next(found for found in (path, *path.parents) if found.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise DestinationRefused(f"{there} is no directory that may be written to.")
+
+
 class Directory:
     """A directory of this machine. The next file grows beside the one it replaces."""
 

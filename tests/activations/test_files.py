@@ -24,7 +24,6 @@ from activations.connectors.files import deliver
 from activations.errors import (
     AuthenticationError,
     DestinationRefused,
-    DestinationUnavailable,
     EgressDenied,
 )
 from activations.files.places import open_place
@@ -572,9 +571,11 @@ def test_an_account_can_be_checked(tmp_path: Path, bucket: ObjectServer) -> None
             check_account(account)
     finally:
         bucket.fault = None
-    (tmp_path / "out").write_text("a file", "utf-8")
-    account = bench(
-        tmp_path, "files", {"location": str(tmp_path / "out")}, action="file"
-    ).sync.account
-    with pytest.raises(DestinationUnavailable):
+    out = tmp_path / "out"
+    settings = {"location": str(out / "deep")}
+    account = bench(tmp_path, "files", settings, action="file").sync.account
+    assert check_account(account)
+    assert not out.exists()
+    out.write_text("a file", "utf-8")
+    with pytest.raises(DestinationRefused, match="no directory"):
         check_account(account)
