@@ -14,7 +14,7 @@ import psycopg
 from activations.attempts import SHORT, persist
 from activations.connectors import Batch, Outcome
 from activations.postgres.merging import merge
-from activations.postgres.session import connect, explained
+from activations.postgres.session import begin, connect, explained
 from activations.postgres.table import read_table
 from activations.retries import Retry
 
@@ -38,6 +38,7 @@ def check(
 def _deliver(batch: Batch, settings: Mapping[str, Any]) -> list[Outcome]:
     try:
         with connect(settings, private_network=batch.private_network) as connection:
+            begin(connection)
             fields = {name for row in batch.rows for name in row.record or ()}
             table = read_table(
                 connection,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,23 +21,26 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONNECT_SECONDS = 15
 # One statement moves up to a batch; a lock that is held longer is somebody's mistake.
-_STATEMENT_TIMEOUT = "10min"
-_LOCK_TIMEOUT = "1min"
+_SETTINGS = """
+    set local timezone = 'UTC';
+    set local datestyle = 'ISO';
+    set local statement_timeout = '10min';
+    set local lock_timeout = '1min'
+"""
 OF_A_RECORD = ("21", "22", "23", "44", "54", "P0")
 """Classes of SQLSTATE that tell of a row: its value, a constraint, a trigger's word."""
 _PASSES = ("08", "40", "53", "55", "57", "58")
-_CREDENTIAL_WORDS = (
-    "password authentication failed",
-    "no password supplied",
-    "no pg_hba.conf entry",
-    "authentication failed",
-    "role ",
+_OF_THE_CREDENTIAL = re.compile(
+    "authentication failed|no password supplied|no pg_hba.conf entry|"
+    'role ".*" (does not exist|is not permitted)'
 )
-_ADDRESS_WORDS = ("certificate", "does not support SSL", "database ")
+_OF_THE_ADDRESS = re.compile(
+    'certificate|does not support SSL|permission denied|database ".*" does not exist'
+)
 
 
 def connect(settings: Mapping[str, Any], *, private_network: bool) -> Connection:
-    """A session in UTC, on a judged address, with no setting of the environment's."""
+    """A connection to a judged address; nothing of the environment takes part."""
     host, port = str(settings["host"]), int(settings["port"])
     sslmode = str(settings["sslmode"])
     if sslmode != "verify-full" and not private_network:
@@ -63,17 +67,18 @@ def connect(settings: Mapping[str, Any], *, private_network: bool) -> Connection
             tcp_user_timeout=60_000,
             application_name="kith",
             client_encoding="utf8",
-            options=(
-                "-c timezone=UTC -c datestyle=ISO "
-                f"-c statement_timeout={_STATEMENT_TIMEOUT} "
-                f"-c lock_timeout={_LOCK_TIMEOUT}"
-            ),
             # A pooler between us may give each transaction another server process.
             prepare_threshold=None,
         )
     except psycopg.OperationalError as error:
-        raise _not_connected(error) from None
+        raise not_connected(error) from None
     return connection
+
+
+def begin(connection: Connection) -> None:
+    """Begin the one transaction of the connection."""
+    # By statements: poolers do not pass the options of a connection on.
+    connection.execute(_SETTINGS)
 
 
 def _security(sslmode: str, ca_file: str | None) -> dict[str, Any]:
@@ -85,12 +90,12 @@ def _security(sslmode: str, ca_file: str | None) -> dict[str, Any]:
     )
 
 
-def _not_connected(error: psycopg.OperationalError) -> Exception:
+def not_connected(error: psycopg.OperationalError) -> Exception:
     """libpq tells no SQLSTATE of a connection that was not made, only words."""
     text = " ".join(str(error).split())
-    if any(words in text for words in _CREDENTIAL_WORDS):
+    if _OF_THE_CREDENTIAL.search(text):
         return AuthenticationError(f"Postgres does not accept the credential: {text}")
-    if any(words in text for words in _ADDRESS_WORDS):
+    if _OF_THE_ADDRESS.search(text):
         return DestinationRefused(text)
     return TryAgain(text, code="connection")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,8 @@ from activations.errors import (
     DestinationUnavailable,
     EgressDenied,
 )
-from activations.retries import Retry
+from activations.postgres.session import not_connected
+from activations.retries import Retry, TryAgain
 from tests.activations.bench import Bench, bench, email
 from tests.activations.postgres_server import (
     PASSWORD,
@@ -517,3 +519,24 @@ def test_a_server_that_is_away_leaves_the_rows_planned(
     work = people(tmp_path, server)
     work.people([1])
     assert work.run().succeeded.insert == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ('FATAL:  password authentication failed for user "kith"', AuthenticationError),
+        ('FATAL:  role "kith" does not exist', AuthenticationError),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', AuthenticationError),
+        ('FATAL:  database "shop" does not exist', DestinationRefused),
+        ("server does not support SSL, but SSL was required", DestinationRefused),
+        ("FATAL:  the database system is starting up", TryAgain),
+        ("FATAL:  sorry, too many clients already", TryAgain),
+        ('FATAL:  too many connections for role "kith"', TryAgain),
+        ("connection timeout expired", TryAgain),
+    ],
+)
+def test_what_may_pass_is_told_from_what_must_be_mended(
+    said: str, kind: type[Exception]
+) -> None:
+    """No SQLSTATE tells of a connection that was not made, only the server's words."""
+    assert type(not_connected(psycopg.OperationalError(said))) is kind
