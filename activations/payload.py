@@ -90,7 +90,7 @@ def prepare(
         from (
             select
                 cast({quoted(sync.key)} as varchar) as key,
-                {_record(sent)} as record,
+                {record_of(types)} as record,
                 {allowed} as is_allowed
             from {relation}
             where {_since(sync, types, since)}
@@ -140,12 +140,15 @@ def _types(con: duckdb.DuckDBPyConnection, sync: Sync) -> dict[str, str]:
     return {str(column[0]): str(column[1]) for column in described}
 
 
-def _record(types: Mapping[str, str]) -> str:
-    """The record of a row as JSON; its MD5 is the row's fingerprint."""
+def record_of(types: Mapping[str, str]) -> str:
+    """The record of a row as JSON, as SQL; its MD5 is the row's fingerprint.
+
+    `types` are those of the model's columns, of which not all are sent.
+    """
     # In alphabetical order, so that moving a column in the model sends nothing.
     fields = ", ".join(
         f"{literal(name)}: {_ISO.get(types[name], '{}').format(quoted(name))}"
-        for name in sorted(types)
+        for name in sorted(filter(is_sent, types))
     )
     return f"cast(to_json({{{fields}}}) as varchar)"
 
@@ -268,6 +271,14 @@ def _sha256(*parts: str) -> str:
 
 def one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     """The one row of an aggregate."""
-    row = con.execute(query).fetchone()
+    row = first(con, query)
     assert row is not None, "an aggregate gives one row"  # noqa: S101 - tells mypy
     return row
+
+
+def first(
+    con: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any] | None = None
+) -> tuple[Any, ...] | None:
+    """The first row, if there is any; leaves the connection free for other work."""
+    rows = con.execute(query, dict(values or {})).fetchall()
+    return rows[0] if rows else None

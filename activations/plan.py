@@ -23,6 +23,7 @@ from activations.guards import KINDS, Kind, Situation, find_holds
 from activations.payload import (
     Payload,
     check_keys,
+    first,
     one,
     open_published,
     planned_rows,
@@ -260,7 +261,7 @@ def _destination_rows(con: duckdb.DuckDBPyConnection) -> int:
 
 def _age(con: duckdb.DuckDBPyConnection) -> timedelta | None:
     """How old the published build is; None where the rows come from elsewhere."""
-    row = con.execute(
-        "select path from duckdb_databases() where database_name = 'published'"
-    ).fetchone()
+    row = first(
+        con, "select path from duckdb_databases() where database_name = 'published'"
+    )
     return None if row is None else datetime.now(UTC) - published_at(Path(row[0]))

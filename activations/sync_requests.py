@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from activations.facts import facts_of
-from activations.payload import one
+from activations.payload import first, one
 from collector.datasets import SYNC_REQUESTS
 from collector.landing import write_file
 from collector.object_storage import RawPlace
@@ -102,7 +102,8 @@ def read_requests(con: duckdb.DuckDBPyConnection) -> Asked:
 
 def _release(con: duckdb.DuckDBPyConnection) -> dict[str, int] | None:
     """The latest release, unless a run that started after it has come to its end."""
-    row = con.execute(
+    row = first(
+        con,
         """
         select inserts, updates, deletes
         from sync_requests_rows as requests
@@ -118,8 +119,8 @@ def _release(con: duckdb.DuckDBPyConnection) -> dict[str, int] | None:
             )
         order by requests.at desc
         limit 1
-        """
-    ).fetchone()
+        """,
+    )
     if row is None:
         return None
     numbers = dict(zip(("insert", "update", "delete"), row, strict=True))

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from activations.errors import ActivationError, RequestError, SyncRunning
 from activations.facts import fact_files, view_facts
-from activations.payload import one
+from activations.payload import first, one
 from activations.sync import Sync
 from collector.datasets import SYNC_RUNS
 from collector.errors import ObjectStorageError
@@ -84,7 +84,8 @@ class RunFacts:
 
 def last_watermark(con: duckdb.DuckDBPyConnection, sync: Sync) -> str | None:
     """The watermark up to which all rows were sent; None where there is none yet."""
-    row = con.execute(
+    row = first(
+        con,
         """
         select watermark
         from sync_runs_rows as runs
@@ -96,7 +97,7 @@ def last_watermark(con: duckdb.DuckDBPyConnection, sync: Sync) -> str | None:
         limit 1
         """,
         {"destination": sync.account.name, "action": sync.target},
-    ).fetchone()
+    )
     return None if row is None else str(row[0])
 
 
@@ -104,7 +105,8 @@ def remembered_rows(con: duckdb.DuckDBPyConnection, sync: Sync) -> int:
     """How many rows runs left in the destination, where the log has forgotten all."""
     if one(con, "select count(*) from sync_states") != (0,):
         return 0
-    row = con.execute(
+    row = first(
+        con,
         f"""
         select destination_rows + succeeded_insert - succeeded_delete
         from sync_runs_rows as runs
@@ -116,7 +118,7 @@ def remembered_rows(con: duckdb.DuckDBPyConnection, sync: Sync) -> int:
         limit 1
         """,  # noqa: S608 - a condition written above
         {"destination": sync.account.name, "action": sync.target},
-    ).fetchone()
+    )
     return 0 if row is None else max(int(row[0]), 0)
 
 
@@ -138,7 +140,8 @@ def find_held_run(raw: RawPlace, run_id: str) -> HeldRun:
     with duckdb.connect() as con, reading(raw, SYNC_RUNS):
         register(con, raw)
         view_facts(con, SYNC_RUNS, list(fact_files(raw, SYNC_RUNS)))
-        found = con.execute(
+        found = first(
+            con,
             """
             select
                 sync,
@@ -156,7 +159,7 @@ def find_held_run(raw: RawPlace, run_id: str) -> HeldRun:
             qualify run_id = $run_id
             """,
             {"run_id": run_id},
-        ).fetchone()
+        )
     if found is None:
         raise RequestError(f"there is no finished run '{run_id}'.")
     *values, status, is_latest = found

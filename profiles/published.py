@@ -40,6 +40,7 @@ __all__ = [
     "connect",
     "copy_build",
     "current_build",
+    "earlier_builds",
     "open_current",
     "publish",
     "publish_files",
@@ -97,6 +98,17 @@ def current_build(published_dir: Path) -> Path:
         return (published_dir / CURRENT).resolve(strict=True)
     except FileNotFoundError:
         raise PublishedDatabaseMissing(published_dir) from None
+
+
+def earlier_builds(published_dir: Path) -> list[Path]:
+    """The files of builds that were published before and are still there; latest first.
+
+    Usually one. The next publish removes them, unless somebody reads them.
+    """
+    current = current_build(published_dir)
+    builds = [path for path in published_dir.glob(f"*{_ENDING}") if path.is_file()]
+    earlier = [path for path in builds if path.name not in (CURRENT, current.name)]
+    return sorted(earlier, reverse=True)
 
 
 def published_at(build: Path) -> datetime:

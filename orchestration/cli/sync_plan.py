@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from orchestration.cli.output import out, print_json
@@ -16,6 +18,7 @@ from orchestration.cli.sync_arguments import AsJson
 
 if TYPE_CHECKING:
     from activations.connectors import Row
+    from activations.field_diffs import Changes
     from activations.plan import Plan
     from activations.syncs import Sync
 
@@ -64,6 +67,7 @@ class _Preview:
 
     def __init__(self, sync: Sync) -> None:
         from activations.errors import ActivationError
+        from activations.field_diffs import field_changes
         from activations.payload import open_published
         from activations.plan import make_plan
         from orchestration.project import data_dir
@@ -72,11 +76,17 @@ class _Preview:
         self.plan: Plan | None = None
         self.problem: str | None = None
         self.samples: dict[str, tuple[Row, ...]] = {}
-        with closing(open_published(data_dir() / "published")) as con:
+        self.changes: Changes = {}
+        published_dir = data_dir() / "published"
+        with closing(open_published(published_dir)) as con:
             try:
                 self.plan = make_plan(sync, data_dir=data_dir(), con=con)
                 for operation in self.plan.counts:
                     self.samples[operation] = self.plan.samples(operation)
+                keys = [row.key for row in self.samples["update"]]
+                self.changes = field_changes(
+                    self.plan, keys, published_dir=published_dir
+                )
             except ActivationError as error:
                 self.problem = str(error)
 
@@ -84,11 +94,30 @@ class _Preview:
         if self.plan is None:
             return {"sync": self.name, "problem": self.problem}
         samples = {
-            operation: [{"key": row.key, "record": row.record} for row in rows]
+            operation: [self._sample(row) for row in rows]
             for operation, rows in self.samples.items()
             if rows
         }
         return self.plan.as_dict() | {"samples": samples}
+
+    def _sample(self, row: Row) -> dict[str, Any]:
+        sample: dict[str, Any] = {"key": row.key, "record": row.record}
+        if row.operation == "update":
+            # Null: what the destination holds is known by its fingerprint only.
+            changes = self.changes.get(row.key)
+            sample["changes"] = (
+                None if changes is None else [asdict(change) for change in changes]
+            )
+        return sample
+
+    def _shown(self, row: Row) -> str:
+        """A sample in words: what changes where that is known, else the whole row."""
+        if row.operation != "update":
+            return _record(row)
+        changes = self.changes.get(row.key)
+        if changes is None:
+            return f"(what it was is not known) {_record(row)}"
+        return "; ".join(map(str, changes)) or "(the same once more)"
 
     def show(self) -> None:
         if self.plan is None:
@@ -104,8 +133,17 @@ class _Preview:
                 table.add_column(self.plan.sync.key)
                 table.add_column("row")
                 for row in rows:
-                    table.add_row(row.key, _record(row))
+                    table.add_row(escape(row.key), escape(self._shown(row)))
                 out.print(table)
+
+    def markdown(self) -> Iterator[str]:
+        """The samples as a list below the table."""
+        if not any(self.samples.values()):
+            return
+        yield f"\n**{self.name}**, for example:\n"
+        for operation, rows in self.samples.items():
+            for row in rows:
+                yield f"- {operation} `{row.key}` {_cell(self._shown(row))}".rstrip()
 
 
 def _lines(plan: Plan) -> Iterator[str]:
@@ -157,6 +195,8 @@ def _markdown(previews: list[_Preview]) -> Iterator[str]:
             f"| {preview.name} | {' | '.join(cells)} | {plan.held_total:,} | "
             f"{_cell(notes)} |"
         )
+    for preview in previews:
+        yield from preview.markdown()
 
 
 def _cell(text: str) -> str:
