@@ -22,10 +22,8 @@ def build(crm: Bench, rows: str, columns: str = "email, plan, seats, _score") ->
     warehouse = crm.data_dir / "warehouse.duckdb"
     with duckdb.connect(str(warehouse)) as con:
         con.execute("create schema if not exists syncs")
-        con.execute(
-            "create or replace table syncs.acct__people as "
-            f"select * from (values {rows}) as given ({columns})"
-        )
+        rows_of_it = f"(values {rows}) as given ({columns})"
+        con.execute(f"create or replace table syncs.acct__people as from {rows_of_it}")
     publish(warehouse, crm.data_dir / "published")
 
 
