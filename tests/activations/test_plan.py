@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from activations.connectors import Outcome
 from activations.errors import PayloadError
 from activations.sync_log import SyncLog
-from tests.activations.bench import Bench, email
+from tests.activations.bench import Bench, bench, email
 from tests.activations.scripted import Destination
 
 
@@ -121,6 +122,21 @@ def test_another_account_starts_from_nothing(
     plan = crm.plan()
     assert plan.counts == {"insert": 3, "update": 0, "delete": 0}
     assert plan.destination_rows == 0
+
+
+def test_another_list_starts_from_nothing(tmp_path: Path) -> None:
+    """Options that differ from their defaults are part of what the log remembers by."""
+    settings = {"location": str(tmp_path / "out")}
+    work = bench(tmp_path, "files", settings, action="file")
+    work.people(range(3))
+    work.run()
+    assert work.sync.target == "file"
+    work.configure(options={**work.sync.options, "name": "vip-members"})
+    assert work.sync.target == "file?name=vip-members"
+    assert work.plan().counts == {"insert": 3, "update": 0, "delete": 0}
+    assert work.run().succeeded.insert == 3
+    assert {row["action"] for row in work.log()} == {"file", work.sync.target}
+    assert work.plan().planned == 0
 
 
 def test_a_clock_that_goes_back_does_not_reorder_the_log(crm: Bench) -> None:
