@@ -102,3 +102,18 @@ def test_a_missing_load_generator_is_said(tmp_path: Path) -> None:
     result = kith.run("bench", "collector")
     assert result.returncode == 2
     assert "install it (Debian: apt-get install wrk" in result.stderr
+
+
+@pytest.mark.slow
+def test_plans_and_deliveries_are_measured_beside_their_limits(tmp_path: Path) -> None:
+    """The run itself fails when changes are missed or requests are left out."""
+    kith = Kith(tmp_path / "data")
+    options = ("--diff=2000", "--rows=1000", "--runs=1")
+    figures = kith.json("bench", "activations", *options)
+    diffs = [(row["program"], row["changed"]) for row in figures["diffs"]]
+    assert diffs == [("stored hash", 20), ("kith", 20)]
+    assert [row["requests"] for row in figures["deliveries"]] == [10] * 5
+    for row in (*figures["diffs"], *figures["deliveries"]):
+        assert row["seconds"] > 0
+        assert row["cpu_seconds"] > 0
+    assert list((tmp_path / "data").iterdir()) == []
