@@ -1,0 +1,102 @@
+"""What is quick is no different: plain expressions, and JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import duckdb
+import pytest
+
+from activations.filters import FILTERS
+from activations.json_values import json_bytes, json_reader
+from activations.quick import compile_quick
+from activations.templates import _TEXT, TemplateError, compile_value
+
+CONTEXT: dict[str, Any] = {
+    "key": "a@example.com",
+    "record": {"email": " A@Example.com ", "items": [1], "none": None, "n": 5},
+    "prepared": {"list": {"id": 7}},
+    "ref": None,
+}
+PLAIN = [
+    "key",
+    "record",
+    "record.email",
+    "record.items",
+    "record['email']",
+    "prepared.list.id",
+    "record | without_nulls",
+    "record.email | email | sha256",
+    "record.none | email",
+    "ref",
+    "'text'",
+    "5",
+]
+NOT_PLAIN = ["record.n + 1", "record.none | default('x', true)", "record.items[0]"]
+
+
+@pytest.mark.parametrize("source", PLAIN + NOT_PLAIN)
+def test_a_quick_expression_gives_what_jinja_gives(source: str) -> None:
+    quick = compile_quick(source, environment=_TEXT, filters=FILTERS)
+    assert (quick is not None) == (source in PLAIN)
+    expected = _TEXT.compile_expression(source, undefined_to_none=False)(**CONTEXT)
+    rendered = compile_value(f"{{{{ {source} }}}}", names=CONTEXT)(CONTEXT)
+    assert rendered == expected
+    if quick is not None:
+        assert quick(CONTEXT) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("record.missing", "the value is not there"),
+        ("ref.id", "ref"),
+        ("ref | required('no id yet')", "no id yet"),
+    ],
+)
+def test_what_is_missing_is_told_as_jinja_tells_it(source: str, message: str) -> None:
+    render = compile_value(f"{{{{ {source} }}}}", names=CONTEXT)
+    with pytest.raises(TemplateError, match=message):
+        render(CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("12345678901234567890123::hugeint", 12345678901234567890123),
+        ("18446744073709551615::ubigint", 18446744073709551615),
+        ("98765432109876543210::decimal(38, 0)", 98765432109876543210),
+        (
+            "{'inner': 12345678901234567890123::hugeint}",
+            {"inner": 12345678901234567890123},
+        ),
+        ("0.1::double", 0.1),
+        ("'ü \\ud800 \"'", 'ü \\ud800 "'),
+    ],
+)
+def test_numbers_and_texts_of_duckdb_are_exact(column: str, value: Any) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"create table t as select {column} as x")
+        ((_, kind, *_),) = connection.execute("describe t").fetchall()
+        ((text,),) = connection.execute(
+            "select cast(to_json({x: x}) as varchar) from t"
+        ).fetchall()
+    found = json_reader([kind])(text)
+    assert found == {"x": value}
+    assert type(found["x"]) is type(value)
+    assert json.loads(json_bytes(found)) == {"x": value}
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_is_never_written_as_null(text: str) -> None:
+    found = json_reader(["DOUBLE"])(f'{{"x": {text}}}')
+    with pytest.raises(ValueError, match="Out of range"):
+        json_bytes(found)
+
+
+def test_what_the_standard_library_refuses_is_refused() -> None:
+    from datetime import date
+
+    with pytest.raises(TypeError):
+        json_bytes({"on": date(2026, 11, 22)})
