@@ -52,8 +52,8 @@ def test_a_second_holder_is_told_of_the_first(tmp_path: Path) -> None:
 
 
 def test_a_lease_is_renewed_while_its_holder_works(tmp_path: Path) -> None:
-    with hold_lease(tmp_path, "s", seconds=0.2) as lease:
-        time.sleep(0.6)
+    with hold_lease(tmp_path, "s", seconds=1.5) as lease:
+        time.sleep(2.0)
         with pytest.raises(SyncRunning):
             hold_lease(tmp_path, "s").__enter__()
         lease.check()
@@ -84,9 +84,9 @@ def test_a_late_holder_finds_itself_fenced_off(tmp_path: Path) -> None:
 
 
 def test_an_overdue_lease_that_nobody_took_is_still_held(tmp_path: Path) -> None:
-    with hold_lease(tmp_path, "s", seconds=0.05) as lease:
+    with hold_lease(tmp_path, "s", seconds=1.0) as lease:
         fall_silent(lease)
-        time.sleep(0.1)
+        time.sleep(1.1)
         lease.check()
         with pytest.raises(SyncRunning):
             hold_lease(tmp_path, "s").__enter__()
@@ -94,9 +94,9 @@ def test_an_overdue_lease_that_nobody_took_is_still_held(tmp_path: Path) -> None
 
 def test_nobody_takes_over_in_the_middle_of_a_commit(tmp_path: Path) -> None:
     entered = threading.Event()
-    with hold_lease(tmp_path, "s", seconds=0.05) as slow:
+    with hold_lease(tmp_path, "s", seconds=1.0) as slow:
         fall_silent(slow)
-        time.sleep(0.1)
+        time.sleep(1.1)
         with slow.fenced():
             taker = threading.Thread(target=_take, args=(tmp_path, entered))
             taker.start()
