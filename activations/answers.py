@@ -178,14 +178,15 @@ def _read_items(
             matched = list(_matches(part, item, names, entries))
             told |= {entry.row.key: outcome(entry) for entry in matched}
             strays += not matched
-            if not matched and not names:
+            if not matched and not names and item["position"] is not None:
                 nameless.append(outcome)
     untold = [entry for entry in entries if entry.row.key not in told]
     if rule.others == "again":
         return Verdict(
             outcomes=tuple(told.values()), untold=tuple(untold), named=bool(told)
         )
-    if rule.accepted is None and not strays:
+    is_read = _value(rule.rejected, "items", context) is not None
+    if rule.accepted is None and is_read and not strays:
         return Verdict(outcomes=(*told.values(), *_all(untold, answer)))
     if len(entries) == 1 and untold:
         if len(nameless) == strays == 1:

@@ -188,6 +188,14 @@ def only(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value[name] for name in names if name in value}
 
 
+def whole(value: Any) -> int | None:
+    """A whole number; None for what is none, such as a place that nobody named."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return None
+
+
 def without(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """The object without these fields."""
     return {name: inner for name, inner in value.items() if name not in names}
@@ -254,5 +262,7 @@ _OTHERS = (
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **{each.__name__: _or_none(_unless_hashed(each)) for each in _IDENTIFIERS},
     **{each.__name__: _or_none(each) for each in _OTHERS},
+    # Jinja's own makes 0 of what is no number, and 0 is somebody's place.
+    "int": _or_none(whole),
     "required": required,
 }

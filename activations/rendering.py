@@ -161,7 +161,9 @@ def _field(
 ) -> Any:
     field, value = action.fields[name], columns.get(name)
     if value is not None:
-        context = {"value": value, "row": columns, "options": sync.options}
+        # A field that the model does not have is as empty as one that is null.
+        row = dict.fromkeys(action.fields) | dict(columns)
+        context = {"value": value, "row": row, "options": sync.options}
         try:
             value = field.render(context | {"settings": sync.account.settings})
         except TemplateError as error:

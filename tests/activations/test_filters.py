@@ -61,6 +61,8 @@ CASES: list[tuple[str, tuple[Any, ...], Any]] = [
     ),
     ("capture", ("/data/12/x", "/data/([0-9]+)/"), "12"),
     ("only", ({"a": None, "b": 2}, "a", "c"), {"a": None}),
+    ("int", ("12",), 12),
+    ("int", ("twelve",), None),
     ("without", ({"a": 1, "b": 2}, "a"), {"b": 2}),
     ("merged", ({"a": 1, "b": 2}, {"b": None}), {"a": 1, "b": None}),
     ("without_nulls", ({"a": None, "b": False},), {"b": False}),

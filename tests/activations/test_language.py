@@ -523,3 +523,40 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     with pytest.raises((ValueError, ConfigError), match=expected):
         work_with(tmp_path, "http://127.0.0.1:9", action)
+
+
+def test_an_answer_whose_refusals_cannot_be_read_delivers_nothing(
+    destination: Destination, tmp_path: Path
+) -> None:
+    """Nobody knows whether the list is absent or empty: nobody counts as delivered."""
+    rule = {
+        "status": 200,
+        "outcome": "partial",
+        "rejected": {"items": "{{ response.result.errors }}", "key": "{{ item }}"},
+    }
+    destination.answer = lambda got: Give(200, {"outcome": {"errors": []}})
+    work = work_with(tmp_path, destination.url, upsert(responses=[rule]))
+    work.people(range(3))
+    run = work.run()
+    assert (run.succeeded.insert, run.failed.insert) == (0, 3)
+
+
+def test_a_culprit_without_a_place_is_nobody_s_neighbour(
+    destination: Destination, tmp_path: Path
+) -> None:
+    rule = {
+        "status": 400,
+        "outcome": "partial",
+        "others": "again",
+        "rejected": {
+            "items": "{{ response }}",
+            "index": "{{ item | capture('([0-9]+)') | int }}",
+        },
+    }
+    destination.answer = lambda got: (
+        Give(400, ["somewhere"]) if b"p002" in got.body else Give(200)
+    )
+    work = work_with(tmp_path, destination.url, upsert(responses=[rule]))
+    work.people(range(4))
+    assert work.run().succeeded.insert == 3
+    assert work.outcomes()["p002@example.com"] == "rejected"
