@@ -166,6 +166,8 @@ def find_held_run(raw: RawPlace, run_id: str) -> HeldRun:
     run = HeldRun(*values)
     if status != "held":
         raise RequestError(f"nothing of the run {run_id} is held: it {status}.")
+    if "consent" in run.guard.split(","):
+        raise RequestError(f"{run.sync} cannot be released: {run.held_reason}")
     if not is_latest:
         raise RequestError(
             f"{run.sync} has run since {run_id}; look at the latest run, which tells "

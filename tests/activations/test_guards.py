@@ -180,6 +180,8 @@ def test_without_its_column_nobody_is_known_to_consent(
     crm.people(range(3))
     run = crm.run()
     assert (run.guard, run.held.insert) == ("consent", 3)
+    with pytest.raises(RequestError, match="cannot be released: The payload has no"):
+        find_held_run(crm.data_dir / "raw", run.run_id)
     crm.ask("release", inserts=3)
     assert crm.run().guard == "consent"
     assert destination.requests == []
