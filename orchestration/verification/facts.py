@@ -13,7 +13,14 @@ from typing import Any
 import pyarrow as pa
 
 from collector import wire
-from collector.datasets import DATASETS, SYNC_LOG, SYNC_RUNS, Dataset
+from collector.datasets import (
+    ALERTS,
+    DATASETS,
+    SYNC_LOG,
+    SYNC_REQUESTS,
+    SYNC_RUNS,
+    Dataset,
+)
 from collector.ingest import make_rows
 from collector.landing import land
 from collector.raw import reading, write_file
@@ -151,6 +158,23 @@ def decide(raw_dir: Path, *, at: datetime) -> None:
     ]
     _write(raw_dir, SYNC_LOG, outcomes)
     _write(raw_dir, SYNC_RUNS, list(_runs(sync, at=later)))
+    asked = {"sync": sync, "at": later, "requested_by": "verify"}
+    requests = [
+        asked
+        | {"request_id": "1", "request": "retry", "key": "ada@example.com"},
+        asked | {"request_id": "2", "request": "release", "deletes": 3, "reason": "ok"},
+    ]
+    _write(raw_dir, SYNC_REQUESTS, requests)
+    alert = {
+        "alert_id": "1",
+        "at": later,
+        "subject": f"sync {sync}",
+        "channel": "mail",
+        "state": "critical",
+        "previous_state": "healthy",
+        "outcome": "sent",
+    }
+    _write(raw_dir, ALERTS, [alert])
 
 
 def _runs(sync: str, *, at: datetime) -> Iterator[dict[str, Any]]:
@@ -187,5 +211,6 @@ def _runs(sync: str, *, at: datetime) -> Iterator[dict[str, Any]]:
 def _write(raw_dir: Path, dataset: Dataset, rows: list[dict[str, Any]]) -> None:
     first = rows[0]
     table = pa.Table.from_pylist(rows, schema=dataset.schema)
-    partition = {"sync": first["sync"], "dt": f"{first['at'].astimezone(UTC):%F}"}
+    parts = {"sync": first.get("sync"), "dt": f"{first['at'].astimezone(UTC):%F}"}
+    partition = {name: str(parts[name]) for name in dataset.partitions}
     write_file(raw_dir, dataset, table, partition=partition, name="delivered")
