@@ -160,8 +160,7 @@ def decide(raw_dir: Path, *, at: datetime) -> None:
     _write(raw_dir, SYNC_RUNS, list(_runs(sync, at=later)))
     asked = {"sync": sync, "at": later, "requested_by": "verify"}
     requests = [
-        asked
-        | {"request_id": "1", "request": "retry", "key": "ada@example.com"},
+        asked | {"request_id": "1", "request": "retry", "key": "ada@example.com"},
         asked | {"request_id": "2", "request": "release", "deletes": 3, "reason": "ok"},
     ]
     _write(raw_dir, SYNC_REQUESTS, requests)
