@@ -19,19 +19,13 @@ from activations.connectors import Outcome
 from activations.journal import Journal, journal_path, journals_left, land_journal
 from activations.leases import Fence
 from activations.sync import Sync
-from collector.datasets import SYNC_LOG
-from collector.object_storage import RawPlace, parquet_files
+from collector.object_storage import RawPlace
 
 MESSAGE_LENGTH = 500
 JOURNAL_ROWS = 50_000
 JOURNAL_SECONDS = 30.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-def log_files(raw_dir: RawPlace, sync: str) -> list[str]:
-    """The files of the sync log that speak of `sync`."""
-    return list(parquet_files(raw_dir, f"{SYNC_LOG.name}/sync={sync}"))
 
 
 def land_what_is_left(

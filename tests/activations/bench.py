@@ -24,9 +24,9 @@ from activations.rates import account_budget
 from activations.retries import Retry
 from activations.runs import SyncRun, run_sync
 from activations.sync import Sync
-from activations.sync_log import SyncLog, log_files
+from activations.sync_log import SyncLog
 from activations.sync_requests import Request, ask
-from collector.datasets import SYNC_RUNS
+from collector.datasets import SYNC_LOG, SYNC_RUNS
 
 QUICK = Retry(
     attempts=3, first_wait=0.01, longest_wait=0.05, longest_retry_after=1, seconds=5
@@ -135,7 +135,7 @@ class Bench:
     def log(self) -> list[dict[str, Any]]:
         """The sync log, oldest row first."""
         rows: list[dict[str, Any]] = []
-        for file in log_files(self.data_dir / "raw", self.sync.name):
+        for file in fact_files(self.data_dir / "raw", SYNC_LOG, self.sync.name):
             rows += pq.ParquetFile(file).read().to_pylist()
         return sorted(rows, key=lambda row: row["at"])
 

@@ -13,9 +13,10 @@ import duckdb
 import pyarrow.parquet as pq
 import yaml
 
+from activations.facts import fact_files
 from activations.journal import journals_left
-from activations.sync_log import log_files
 from activations.syncs import dbt_manifest
+from collector.datasets import SYNC_LOG
 from profiles.published import publish
 from tests.activations.bench import email
 from tests.activations.scripted import Destination
@@ -111,7 +112,7 @@ def wait_for_lease(data_dir: Path, process: subprocess.Popen[bytes]) -> None:
 def logged(data_dir: Path) -> set[str]:
     """The keys whose delivery is written down, landed or still in a journal."""
     keys: set[str] = set()
-    for file in log_files(data_dir / "raw", NAME):
+    for file in fact_files(data_dir / "raw", SYNC_LOG, NAME):
         rows = pq.ParquetFile(file).read().to_pylist()
         keys |= {row["key"] for row in rows if row["outcome"] == "succeeded"}
     for path in journals_left(data_dir / "log", NAME):
