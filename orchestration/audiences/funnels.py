@@ -1,9 +1,10 @@
 """Funnels: people who did one thing after another.
 
 `{funnel: {steps: [{did: A}, {did: B, within: 2 hours}], without: {did: C}}}`. Each step
-comes strictly later than the one before. It is found in one pass over the events in the
-order of time, however many of them a person has: at each step it is enough to know the
-latest way there was to the step before, and the latest beginning of such a way.
+comes strictly later than the one before. Each is found in one pass over its events and
+those of the step before, in the order of time, however many a person has: it is enough
+to know the latest way there was to the step before, and the latest beginning of such a
+way. Later steps look only at who has come so far.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from orchestration.conditions.windows import Window
 
 _STEP = "step"
 _WITHOUT = 0
+_BEFORE = "before_at"
+_STARTED = "started_at"
+_STARTED_BEFORE = "started_before_at"
 _LAST_WITHOUT = "last_without_at"
 
 
@@ -68,57 +72,82 @@ class Funnel:
         return exp.Is(this=found, expression=exp.Not(this=exp.null()))
 
     def define(self, sources: Sources) -> None:
-        before = f"{self.name}_events"
-        sources.add(before, self._events(sources))
         for number in range(2, len(self.steps) + 1):
-            step = f"{self.name}_step_{number}"
-            sources.add(step, self._before_step(number, before))
-            before = step
-        sources.add(self.name, self._people(before))
+            events, before = (
+                self._named("events", number),
+                self._named("before", number),
+            )
+            sources.add(events, self._events(number, sources))
+            sources.add(before, self._before(number, events))
+            if number < len(self.steps):
+                step = self._named("step", number)
+                sources.add(step, self._reached(number, before))
+            else:
+                sources.add(self.name, self._people(before))
 
-    def _events(self, sources: Sources) -> exp.Query:
-        """All events that matter, each with the number of its step."""
-        parts = [
-            self._events_of(step, number, sources)
-            for number, step in enumerate(self.steps, start=1)
-        ]
-        if self.without:
-            parts.append(self._events_of(self.without, _WITHOUT, sources))
+    def _named(self, what: str, number: int) -> str:
+        """The name of a CTE."""
+        return f"{self.name}_{what}_{number}"
+
+    def _events(self, number: int, sources: Sources) -> exp.Query:
+        """What a step is about: the step before, and what those who came so far did
+        next; for the last step, what must not be in between as well."""
+        parts: list[exp.Query] = []
+        if number == 2:
+            parts += [self._events_of(self.steps[0], 1, sources)]
+        else:
+            columns = [PERSON, *self.same, TIMESTAMP]
+            columns += [_STARTED] if self.without else []
+            parts += [
+                exp.select(
+                    *(column(name) for name in columns),
+                    exp.alias_(exp.Literal.number(number - 1), _STEP),
+                ).from_(self._named("step", number - 1))
+            ]
+        parts += [self._events_of(self.steps[number - 1], number, sources)]
+        if self.without and number == len(self.steps):
+            parts += [self._events_of(self.without, _WITHOUT, sources, of_step=number)]
         return exp.union(*parts, distinct=False)
 
-    def _events_of(self, step: Step, number: int, sources: Sources) -> exp.Select:
+    def _events_of(
+        self, step: Step, number: int, sources: Sources, *, of_step: int | None = None
+    ) -> exp.Select:
+        """Events with a number that tells them from others; `of_step` is the step in
+        whose query they stand, if it is not that."""
+        at_step = of_step or number
         query, where = rows_where(step.event.model, step.where, sources)
         table = step.event.model if query.args.get("joins") else None
         at = column(TIMESTAMP, table)
         values = [column(name, table) for name in (PERSON, *self.same)]
-        known = [exp.Is(this=value.copy(), expression=_not_null()) for value in values]
+        known = [exp.Is(this=one.copy(), expression=_not_null()) for one in values]
         conditions = [*known, self.window.holds(at), at.copy() <= moment(), where]
+        columns: list[exp.Expr] = [*values, at.copy()]
+        if at_step > 2:
+            came_so_far = exp.select(PERSON).from_(self._named("step", at_step - 1))
+            conditions.append(
+                exp.In(this=values[0].copy(), query=came_so_far.subquery())
+            )
+            if self.without:
+                columns.append(exp.alias_(exp.null(), _STARTED))
         return query.select(
-            *values, at.copy(), exp.alias_(exp.Literal.number(number), _STEP)
+            *columns, exp.alias_(exp.Literal.number(number), _STEP)
         ).where(*(one for one in conditions if one is not None))
 
-    def _before_step(self, number: int, before: str) -> exp.Select:
+    def _before(self, number: int, events: str) -> exp.Select:
         """What came before each event: the latest step before, and the latest first
-        step that led to it. Events that can lead to nothing any more are left out."""
-        latest = [(TIMESTAMP, _before_at(number))]
+        step that led to it."""
+        found = [(number - 1, TIMESTAMP, _BEFORE)]
         if self.without and number > 2:
-            start = _before_at(2) if number == 3 else _started_at(number - 1)
-            latest.append((start, _started_at(number)))
-        found = [
-            (_when(_is_step(number - 1), column(value)), name) for value, name in latest
-        ]
+            found.append((number - 1, _STARTED, _STARTED_BEFORE))
         if self.without and number == len(self.steps):
-            without = _when(_is_step(_WITHOUT), column(TIMESTAMP))
-            found.append((without, _LAST_WITHOUT))
-        query = exp.select(
+            found.append((_WITHOUT, TIMESTAMP, _LAST_WITHOUT))
+        return exp.select(
             exp.Star(),
-            *(exp.alias_(self._latest_earlier(value), name) for value, name in found),
-        ).from_(exp.table_(before))
-        if number == 2:
-            return query
-        matters: list[exp.Expr] = [column(_STEP) >= exp.Literal.number(number)]
-        matters += [_is_step(_WITHOUT)] if self.without else []
-        return query.where(exp.or_(*matters, exp.and_(*self._reached(number - 1))))
+            *(
+                exp.alias_(self._latest_earlier(_when(step, column(value))), name)
+                for step, value, name in found
+            ),
+        ).from_(exp.table_(events))
 
     def _latest_earlier(self, value: exp.Expr) -> exp.Expr:
         """The latest value of an earlier event. Of events at one moment the later steps
@@ -141,9 +170,33 @@ class Funnel:
             ),
         )
 
-    def _reached(self, number: int) -> list[exp.Expr]:
-        """Whether an event is this step, with those before it, and all in time."""
-        before = column(_before_at(number))
+    def _reached(self, number: int, before: str) -> exp.Select:
+        """The events that are this step, with those before it, and all in time."""
+        columns: list[exp.Expr] = [
+            column(name) for name in (PERSON, *self.same, TIMESTAMP)
+        ]
+        if self.without:
+            columns.append(exp.alias_(self._started(number), _STARTED))
+        return exp.select(*columns).from_(before).where(*self._in_time(number))
+
+    def _people(self, before: str) -> exp.Select:
+        """Who reached the last step, with nothing in between that must not be there."""
+        number = len(self.steps)
+        conditions = self._in_time(number)
+        if self.without:
+            last = column(_LAST_WITHOUT)
+            never = exp.Is(this=last.copy(), expression=exp.null())
+            since = last <= self._started(number)
+            conditions.append(exp.paren(exp.or_(never, since)))
+        return exp.select(column(PERSON)).distinct().from_(before).where(*conditions)
+
+    def _started(self, number: int) -> exp.Expr:
+        """When the first step was that led to this one."""
+        return column(_BEFORE if number == 2 else _STARTED_BEFORE)
+
+    def _in_time(self, number: int) -> list[exp.Expr]:
+        """That an event is this step, and not too long after the one before."""
+        before = column(_BEFORE)
         within = self.steps[number - 1].within
         if within is None:
             in_time: exp.Expr = exp.Is(this=before, expression=_not_null())
@@ -158,37 +211,13 @@ class Funnel:
             in_time = column(TIMESTAMP) <= latest
         return [_is_step(number), in_time]
 
-    def _people(self, events: str) -> exp.Select:
-        """Who reached the last step, with nothing in between that must not be there."""
-        number = len(self.steps)
-        conditions = self._reached(number)
-        if self.without:
-            last = column(_LAST_WITHOUT)
-            never = exp.Is(this=last.copy(), expression=exp.null())
-            start = _before_at(2) if number == 2 else _started_at(number)
-            conditions.append(exp.paren(exp.or_(never, last <= column(start))))
-        return (
-            exp.select(column(PERSON))
-            .distinct()
-            .from_(exp.table_(events))
-            .where(*conditions)
-        )
-
-
-def _before_at(number: int) -> str:
-    return f"before_step_{number}_at"
-
-
-def _started_at(number: int) -> str:
-    return f"started_before_step_{number}_at"
-
 
 def _is_step(number: int) -> exp.Expr:
     return column(_STEP).eq(exp.Literal.number(number))
 
 
-def _when(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
-    return exp.Case().when(condition, value.copy())
+def _when(step: int, value: exp.Expr) -> exp.Expr:
+    return exp.Case().when(_is_step(step), value)
 
 
 def _not_null() -> exp.Expr:

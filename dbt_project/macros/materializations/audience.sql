@@ -3,8 +3,8 @@
     its members and when they entered.
 
     What is kept is the log `audience_changes`: who entered and who exited, and when. A
-    build appends the difference between the members by the log and the members by the
-    select, then makes the table from the log anew. So the history outlives
+    build holds the members by the select against the log, once; from what it finds it
+    appends the difference to the log, and makes the table. So the history outlives
     `--full-refresh`, and a build that stops between the two steps is mended by the next.
     Nulls and repeated profiles in the select do not count.
 
@@ -23,14 +23,18 @@
 
     {%- set select_members = members_as_they_were(changes) if is_audience_held() else sql -%}
 
+    {%- set compared = create_work_table(
+        'compared', members_and_log(select_members, changes)
+    ) -%}
     {% call statement('append_changes') -%}
         insert into {{ changes }} (
             audience, profile_id, change, {{ adapter.quote('at') }}, reason
         )
-        {{ audience_difference(select_members, changes, merges) }}
+        {{ audience_difference(compared, merges) }}
     {%- endcall %}
 
-    {% set target_relation = replace_table(audience_members(changes)) %}
+    {% set target_relation = replace_table(compared_members(compared)) %}
+    {% do drop_work_table(compared) %}
 
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [target_relation]}) }}
@@ -59,33 +63,51 @@
 {%- endmacro -%}
 
 
-{#- The changes that make the log's members equal to the select's. -#}
-{%- macro audience_difference(select_members, changes, merges) -%}
-    with
-
-    selected as (
-
-        select distinct profile_id
+{#- Who is in by the select, and what the log says of them and of all others that it
+    knows: one row per profile. -#}
+{%- macro members_and_log(select_members, changes) -%}
+    select
+        changes.profile_id,
+        count(*) > count(changes.change) as is_selected,
+        count(changes.change) > 0 as is_known,
+        coalesce({{ is_audience_member() }}, false) as is_logged,
+        max(changes.at) as changed_at
+    from (
+        select
+            profile_id,
+            cast(null as {{ dbt.type_string() }}) as change,
+            cast(null as {{ timestamp_type() }}) as at
         from (
             {{ select_members }}
-        ) as audience
+        ) as selected
         where profile_id is not null
 
-    ),
+        union all
 
-    logged as (
+        select
+            logged.profile_id,
+            logged.change,
+            logged.at
+        from {{ changes }} as logged
+        where logged.audience = {{ string_literal(this.identifier) }}
+    ) as changes
+    group by changes.profile_id
+{%- endmacro -%}
 
-        {{ audience_members(changes) }}
 
-    ),
+{#- Who is in from now on, and since when. -#}
+{%- macro compared_members(compared) -%}
+    select
+        profile_id,
+        case when is_logged then changed_at else {{ build_started_at() }} end as entered_at
+    from {{ compared }}
+    where is_selected
+{%- endmacro -%}
 
-    former as (
 
-        select distinct changes.profile_id
-        from {{ changes }} as changes
-        where changes.audience = {{ string_literal(this.identifier) }}
-
-    ),
+{#- The changes that make the log's members equal to the select's. -#}
+{%- macro audience_difference(compared, merges) -%}
+    with
 
     merged as (
 
@@ -99,30 +121,16 @@
 
     select
         {{ string_literal(this.identifier) }} as audience,
-        selected.profile_id,
-        'entered' as change,
+        compared.profile_id,
+        case when compared.is_selected then 'entered' else 'exited' end as change,
         {{ build_started_at() }} as at,
         case
-            when former.profile_id is null then 'first time' else 're-entered'
-        end as reason
-    from selected
-    left join logged on selected.profile_id = logged.profile_id
-    left join former on selected.profile_id = former.profile_id
-    where logged.profile_id is null
-
-    union all
-
-    select
-        {{ string_literal(this.identifier) }} as audience,
-        logged.profile_id,
-        'exited' as change,
-        {{ build_started_at() }} as at,
-        case
+            when compared.is_selected and compared.is_known then 're-entered'
+            when compared.is_selected then 'first time'
             when merged.profile_id is null then 'no longer matches'
             else concat('profile merged into ', merged.profile_id)
         end as reason
-    from logged
-    left join selected on logged.profile_id = selected.profile_id
-    left join merged on logged.profile_id = merged.losing_profile_id
-    where selected.profile_id is null
+    from {{ compared }} as compared
+    left join merged on compared.profile_id = merged.losing_profile_id
+    where compared.is_selected <> compared.is_logged
 {%- endmacro -%}

@@ -1,4 +1,4 @@
--- Compiled from quick_deciders.yml; d8a0be2fb02e
+-- Compiled from quick_deciders.yml; cc6f676b975a
 with
 
 profiles as (
@@ -31,7 +31,7 @@ order_refunded as (
 
 ),
 
-funnel_events as (
+funnel_events_2 as (
 
     select
         profile_id,
@@ -55,33 +55,9 @@ funnel_events as (
         and timestamp > {{ days_ago(60) }}
         and timestamp <= {{ build_started_at() }}
 
-    union all
-
-    select
-        profile_id,
-        timestamp,
-        3 as step
-    from order_completed
-    where
-        profile_id is not null
-        and timestamp > {{ days_ago(60) }}
-        and timestamp <= {{ build_started_at() }}
-
-    union all
-
-    select
-        profile_id,
-        timestamp,
-        0 as step
-    from order_refunded
-    where
-        profile_id is not null
-        and timestamp > {{ days_ago(60) }}
-        and timestamp <= {{ build_started_at() }}
-
 ),
 
-funnel_step_2 as (
+funnel_before_2 as (
 
     select
         *,
@@ -89,12 +65,64 @@ funnel_step_2 as (
             partition by profile_id
             order by timestamp, step desc
             rows between unbounded preceding and 1 preceding
-        ) as before_step_2_at
-    from funnel_events
+        ) as before_at
+    from funnel_events_2
 
 ),
 
-funnel_step_3 as (
+funnel_step_2 as (
+
+    select
+        profile_id,
+        timestamp,
+        before_at as started_at
+    from funnel_before_2
+    where
+        step = 2
+        and timestamp <= (before_at + interval '1' hour)
+
+),
+
+funnel_events_3 as (
+
+    select
+        profile_id,
+        timestamp,
+        started_at,
+        2 as step
+    from funnel_step_2
+
+    union all
+
+    select
+        profile_id,
+        timestamp,
+        null as started_at,
+        3 as step
+    from order_completed
+    where
+        profile_id is not null
+        and timestamp > {{ days_ago(60) }}
+        and timestamp <= {{ build_started_at() }}
+        and profile_id in (select profile_id from funnel_step_2)
+
+    union all
+
+    select
+        profile_id,
+        timestamp,
+        null as started_at,
+        0 as step
+    from order_refunded
+    where
+        profile_id is not null
+        and timestamp > {{ days_ago(60) }}
+        and timestamp <= {{ build_started_at() }}
+        and profile_id in (select profile_id from funnel_step_2)
+
+),
+
+funnel_before_3 as (
 
     select
         *,
@@ -102,33 +130,29 @@ funnel_step_3 as (
             partition by profile_id
             order by timestamp, step desc
             rows between unbounded preceding and 1 preceding
-        ) as before_step_3_at,
-        max(case when step = 2 then before_step_2_at end) over (
+        ) as before_at,
+        max(case when step = 2 then started_at end) over (
             partition by profile_id
             order by timestamp, step desc
             rows between unbounded preceding and 1 preceding
-        ) as started_before_step_3_at,
+        ) as started_before_at,
         max(case when step = 0 then timestamp end) over (
             partition by profile_id
             order by timestamp, step desc
             rows between unbounded preceding and 1 preceding
         ) as last_without_at
-    from funnel_step_2
-    where
-        step >= 3
-        or step = 0
-        or (step = 2 and timestamp <= (before_step_2_at + interval '1' hour))
+    from funnel_events_3
 
 ),
 
 funnel as (
 
     select distinct profile_id
-    from funnel_step_3
+    from funnel_before_3
     where
         step = 3
-        and timestamp <= (before_step_3_at + interval '1' day)
-        and (last_without_at is null or last_without_at <= started_before_step_3_at)
+        and timestamp <= (before_at + interval '1' day)
+        and (last_without_at is null or last_without_at <= started_before_at)
 
 )
 
