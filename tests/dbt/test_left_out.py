@@ -138,8 +138,8 @@ def mail(
 
 def place(salt: str, text: str) -> int:
     """Where a text falls among a million places, counted without the warehouse."""
-    digits = hashlib.md5(f"{salt}:{text}".encode(), usedforsecurity=False).hexdigest()
-    return (int(digits[:16], 16) >> 1) % 1_000_000
+    digest = hashlib.md5(f"{salt}:{text}".encode(), usedforsecurity=False).digest()
+    return (int.from_bytes(digest[8:], "little") >> 1) % 1_000_000
 
 
 def profiles(project: Project) -> dict[str, str]:

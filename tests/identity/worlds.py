@@ -135,7 +135,7 @@ def family_computer(name: str) -> list[dict[str, Any]]:
 def number_of(identifier: Identifier) -> int:
     """The identifier as the number by which the graph knows it."""
     digest = hashlib.md5(":".join(identifier).encode()).digest()  # noqa: S324 - an id, not a secret
-    return int.from_bytes(digest[:8]) >> 1
+    return int.from_bytes(digest[8:], "little") >> 1
 
 
 def expected_profiles(sights: Iterable[Sight], rules: Rules) -> dict[Identifier, str]:

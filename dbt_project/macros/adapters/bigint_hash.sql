@@ -4,16 +4,23 @@
     {{- return(adapter.dispatch('bigint_hash')(text)) -}}
 {% endmacro %}
 
-{#- By way of hexadecimal digits: md5_number_lower takes twice as long. -#}
+{#- md5_number reads the 16 bytes from the last to the first, so these are the last eight
+    of them, without the lowest bit. Hexadecimal digits, and md5_number_upper, take twice
+    as long. -#}
 {% macro duckdb__bigint_hash(text) %}
-    {{- return(
-        "cast(cast('0x' || left(md5(" ~ text ~ "), 16) as ubigint) >> 1 as bigint)"
-    ) -}}
+    {{- return('cast(md5_number(' ~ text ~ ') >> 65 as bigint)') -}}
 {% endmacro %}
 
 {#- conv reads a number of 64 bits as one with a sign when it is asked for base -10. -#}
 {% macro spark__bigint_hash(text) %}
+    {%- set last_bytes -%}
+        regexp_replace(
+            right(md5({{ text }}), 16),
+            '(..)(..)(..)(..)(..)(..)(..)(..)',
+            '$8$7$6$5$4$3$2$1'
+        )
+    {%- endset -%}
     {{- return(
-        "shiftrightunsigned(cast(conv(left(md5(" ~ text ~ "), 16), 16, -10) as bigint), 1)"
+        'shiftrightunsigned(cast(conv(' ~ last_bytes ~ ', 16, -10) as bigint), 1)'
     ) -}}
 {% endmacro %}

@@ -2,7 +2,7 @@
 
 {#- Changes whenever the rules do by which identifiers are taken. -#}
 {% macro identifier_rules_version() %}
-    {%- set rules = [] -%}
+    {%- set rules = [identifier_id('type', 'value')] -%}
     {%- for feed in identifier_feeds() -%}
         {%- set places = [] -%}
         {%- for place in feed.places -%}
