@@ -1,4 +1,6 @@
-{#- The rows of all members, those of broken groups decided edge by edge. -#}
+{#- The rows of the members that need others, those of broken groups decided edge by edge.
+    What has the same cluster as before needs none, but for the ends of fresh edges, by
+    which a cluster is seen to be touched, and what was late or has flags. -#}
 {% macro settled_rows(target, members, broken, fresh, batch_id, settings) %}
     {%- set stamp = 'cast(' ~ batch_id ~ ' as bigint) as batch_id, '
         ~ string_literal(settings.rules_version) ~ ' as rules_version' -%}
@@ -6,12 +8,14 @@
     {%- set undecided = create_work_table('undecided',
         'select cast(0 as bigint) as left_id, cast(0 as bigint) as right_id where 1 = 0'
     ) -%}
-    {%- set settled = 'select node_id, group_id as cluster_id from ' ~ members -%}
+    {%- set settled = 'select node_id, group_id as cluster_id from ' ~ members
+        ~ ' where (group_id <> cluster_id or is_late = 1 or is_contested '
+        ~ 'or node_id in (select node_id from ' ~ fresh.nodes ~ '))' -%}
     {%- if has_broken -%}
         {%- set decided = decide_touched(members, broken, fresh, settings) -%}
         {%- do warn_of_undecided(decided, settings) -%}
         {%- set undecided = decided.undecided -%}
-        {%- set settled = settled ~ ' where group_id not in (select group_id from '
+        {%- set settled = settled ~ ' and group_id not in (select group_id from '
             ~ broken ~ ') union all select node_id, cluster_id from ' ~ decided.nodes -%}
     {%- endif -%}
     {%- set settled = create_work_table('settled', settled) -%}

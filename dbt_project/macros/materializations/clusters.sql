@@ -7,8 +7,10 @@
     - `node_id`, `cluster_id`: the smallest node of the cluster;
     - `is_contested`: an edge of the node was dropped or is undecided;
     - `is_undecided`: an edge of the node is undecided;
-    - `batch_id`: grows; the build that last touched the cluster. Whoever follows the
-      table looks at rows with a greater one than the greatest it has seen;
+    - `batch_id`: grows; the build that last wrote the row. A build that touches a
+      cluster writes the rows that change and those at which its new edges end. Whoever
+      follows the table looks at rows with a greater one than the greatest it has seen,
+      and where all of a cluster counts, at the clusters of those;
     - `rules_version`: under which rules the row was made.
 
     With a column `batch_id` (bigint: rows that a build adds carry a greater number than

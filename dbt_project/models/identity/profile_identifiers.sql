@@ -10,13 +10,13 @@
 
 with
 
-identifiers as (
+identifiers as {{ computed_anew() }} (
 
     select * from {{ ref('int_identifiers') }}
 
 ),
 
-clusters as (
+clusters as {{ computed_anew() }} (
 
     select * from {{ ref('int_identity_clusters') }}
 
@@ -30,22 +30,35 @@ versions as (
 ),
 
 {% if is_incremental() %}
+    known as {{ computed_anew() }} (
+
+        select * from {{ this }}
+
+    ),
+
     seen as (
 
         select coalesce(max(batch_id), 0) as batch_id
-        from {{ this }}
+        from known
+
+    ),
+
+    new_identifiers as {{ computed_once() }} (
+
+        select identifier_id
+        from identifiers
+        where batch_id > (select batch_id from seen)
 
     ),
 
     changed as (
 
         select
-            identifiers.identifier_id as node_id,
+            new_identifiers.identifier_id as node_id,
             clusters.cluster_id
-        from identifiers
+        from new_identifiers
         left join clusters
-            on identifiers.identifier_id = clusters.node_id
-        where identifiers.batch_id > (select batch_id from seen)
+            on new_identifiers.identifier_id = clusters.node_id
 
     ),
 
@@ -66,15 +79,13 @@ versions as (
 
         select
             node_id,
-            cluster_id,
-            batch_id
+            cluster_id
         from clusters
         where cluster_id in (select cluster_id from touched)
         union all
         select
             node_id,
-            node_id as cluster_id,
-            cast(0 as bigint) as batch_id
+            node_id as cluster_id
         from changed
         where cluster_id is null
 
@@ -84,8 +95,7 @@ versions as (
 
         select
             identifiers.*,
-            nodes.cluster_id,
-            nodes.batch_id as cluster_batch_id
+            nodes.cluster_id
         from identifiers
         inner join nodes
             on identifiers.identifier_id = nodes.node_id
@@ -97,8 +107,7 @@ versions as (
 
         select
             identifiers.*,
-            coalesce(clusters.cluster_id, identifiers.identifier_id) as cluster_id,
-            coalesce(clusters.batch_id, 0) as cluster_batch_id
+            coalesce(clusters.cluster_id, identifiers.identifier_id) as cluster_id
         from identifiers
         left join clusters
             on identifiers.identifier_id = clusters.node_id
@@ -110,8 +119,7 @@ ages as (
 
     select
         cluster_id,
-        min(first_seen_at) as first_seen_at,
-        max(greatest(batch_id, cluster_batch_id)) as batch_id
+        min(first_seen_at) as first_seen_at
     from members
     group by cluster_id
 
@@ -122,7 +130,6 @@ oldest as (
 
     select
         members.cluster_id,
-        ages.batch_id,
         {{ profile_id('members.identifier_type', 'members.identifier_value') }}
             as profile_id,
         row_number() over (
@@ -155,9 +162,18 @@ select
     members.first_seen_at,
     members.last_seen_at,
     members.identifier_id,
-    profiles.batch_id,
+    {{ batch_of_build() }} as batch_id,
     versions.rules_version
 from members
 inner join profiles
     on members.cluster_id = profiles.cluster_id
 cross join versions
+{% if is_incremental() %}
+    -- Most members of a profile that was touched are what they were.
+    left join known
+        on members.identifier_id = known.identifier_id
+    where
+        known.identifier_id is null
+        or known.profile_id <> profiles.profile_id
+        or members.batch_id > (select batch_id from seen)
+{% endif %}
