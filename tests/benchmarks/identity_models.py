@@ -32,7 +32,7 @@ CHAIN = (
     "int_identity_clusters",
     "profile_identifiers",
 )
-GRAPH = ("pair_nodes", "pair_edges", "pair_clusters", "pair_members")
+GRAPH = ("pair_edges", "pair_clusters", "pair_members")
 _PAIRS = """
 sources:
   - name: crm
