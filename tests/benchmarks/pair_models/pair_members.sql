@@ -1,9 +1,8 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='merge',
+        incremental_strategy='delete+insert',
         unique_key='node_id',
-        merge_update_columns=['cluster_id', 'batch_id'],
     )
 }}
 
@@ -58,12 +57,19 @@ clusters as (
 
 )
 
--- Of an identifier that was there before, only the cluster is another.
 select
     clusters.node_id,
-    nodes.identifier,
+    {% if is_incremental() %}
+        coalesce(known.identifier, nodes.identifier) as identifier,
+    {% else %}
+        nodes.identifier,
+    {% endif %}
     clusters.cluster_id,
     clusters.batch_id
 from nodes
 right join clusters
     on nodes.node_id = clusters.node_id
+{% if is_incremental() %}
+    left join {{ this }} as known
+        on clusters.node_id = known.node_id
+{% endif %}
