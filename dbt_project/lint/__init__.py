@@ -31,7 +31,8 @@ bigint_hash = json_member_type = json_text = json_type_of = _expression
 limit_batch_id = limit_key = _expression
 lowered = trimmed = place_in_million = key_of_sync = _expression
 limit_of_identifier = most_recent = next_batch_id = _expression
-normalized_by_type = _expression
+normalized_by_type = greatest_batch_of_table = latest_batch = _expression
+forget_counts_of_other_events = _expression
 profile_id = property = trait = try_cast = _expression
 
 collected_texts = joined_texts = list_length = text_list = json_without = _expression

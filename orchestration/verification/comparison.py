@@ -24,10 +24,16 @@ Name = tuple[str, str]
 BUILD_TIMES = (
     ("audiences", "*", "entered_at"),
     ("audiences", "audience_changes", "at"),
+    ("events", "*", "batch_id"),
+    ("events", "event_profiles", "taken_batch_id"),
+    ("events", "int_event_models", "profiles_batch_id"),
+    ("events", "int_event_models", "stored_batch_id"),
     ("identity", "*", "batch_id"),
     ("identity", "int_identifiers", "age_batch_id"),
+    ("monitoring", "arrival_counts", "first_batch_id"),
     ("monitoring", "audience_freshness", "at"),
     ("monitoring", "audience_sizes", "at"),
+    ("monitoring", "event_counts", "batch_id"),
     ("monitoring", "sync_health", "due_since"),
     ("monitoring", "sync_health", "seconds_since_success"),
     ("monitoring", "sync_identifier_quality", "at"),
@@ -35,7 +41,11 @@ BUILD_TIMES = (
     ("staging", "*", "batch_id"),
 )
 # Which SQL made a row: each engine has its own.
-ENGINES_OWN = (("identity", "*", "rules_version"),)
+ENGINES_OWN = (
+    ("events", "event_profiles", "rules_version"),
+    ("events", "int_event_models", "version"),
+    ("identity", "*", "rules_version"),
+)
 # What builds took differs with each of them.
 MEASURED = frozenset(
     {

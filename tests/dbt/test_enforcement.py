@@ -420,14 +420,17 @@ def conservation(project: Project) -> dict[str, int]:
 def tables(
     project: Project, schemas: tuple[str, ...] | None = None
 ) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all tables, but for the times and numbers of builds."""
+    """All rows of all tables, but for what tells of single builds."""
     found = project.query(
         """
         select
             table_schema || '.' || table_name,
             string_agg('"' || column_name || '"', ', ' order by ordinal_position)
         from information_schema.columns
-        where column_name not in ('entered_at', 'at', 'batch_id', 'age_batch_id')
+        where
+            column_name not in ('entered_at', 'at')
+            and column_name not like '%batch_id'
+            and table_name not in ('int_event_models', 'int_latest_events')
         group by all
         """
     )

@@ -5,13 +5,27 @@ That another plan makes them begin anew is shown in `test_enforcement.py`.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from tests.dbt.conftest import Project, event_row
+import duckdb
+import pytest
+
+from tests.dbt.conftest import PROJECT_DIR, Project, event_row
 
 MODELS = ("renamed_events", "event_violations", "found_properties", "schema_explorer")
 TABLES = ("staging.event_violations", "staging.found_properties")
+SIGN_INS = """
+select {{ event_columns() }}
+from {{ ref('events') }}
+where event = 'Signed In' -- over all time
+"""
+LATEST = """
+select source_id, message_id, row_number() over (order by received_at desc) as place
+from {{ ref('events') }}
+"""
 Rows = list[tuple[Any, ...]]
 
 
@@ -47,6 +61,97 @@ def test_new_events_and_events_stored_anew_are_looked_at(
     assert violations(project) == second
     assert explored(project, "loud") == [(["number", "string"], 2, "no")]
     assert batches(project) == [1, 1]
+
+
+def test_event_models_grow_by_what_is_new(
+    make_project: Callable[[], Project], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project_dir = tmp_path_factory.mktemp("signed") / "dbt_project"
+    ignored = shutil.ignore_patterns("logs", "target", "*.duckdb")
+    shutil.copytree(PROJECT_DIR, project_dir, ignore=ignored)
+    sign_ins = write_model(project_dir, "sign_ins", SIGN_INS)
+    write_model(project_dir, "latest", LATEST)
+    data_dir = make_project().data_dir
+    project = Project(data_dir, project_dir)
+
+    land_sign_in(project, "a", segment="s1")
+    project.dbt("run", "--select", "+sign_ins", "+latest")
+    # Whoever looks at the event again finds no such user.
+    mark(project)
+    assert signed_in(project) == [("a", "marked", True)]
+
+    # The models miss a build and its events, and identity what comes after.
+    land_sign_in(project, "b", segment="s2", user_id="ann", anonymous_id=None, minute=1)
+    project.dbt("run", "--select", "stg_events", "int_latest_events")
+    land_sign_in(project, "c", segment="s3", minute=-3000)
+    new = ("stg_events", "int_latest_events", "sign_ins", "latest")
+    project.dbt("run", "--select", *new)
+    expected = [("a", "marked", True), ("b", "ann", False), ("c", None, False)]
+    assert signed_in(project) == expected
+    assert project.query("select message_id from events.latest order by place") == [
+        ("b",), ("a",), ("c",)
+    ]  # fmt: skip
+
+    # One build later, they know whose they are: of one person, by the last of them.
+    land_sign_in(project, "d", segment="s4", user_id="ann", anonymous_id="visitor")
+    project.dbt("run", "--select", "+sign_ins")
+    assert signed_in(project) == [
+        ("a", "marked", True), ("b", "ann", True), ("c", None, True), ("d", "ann", True)
+    ]  # fmt: skip
+    assert project.query("select count(distinct profile_id) from events.sign_ins") == [
+        (1,)
+    ]
+
+    # Older builds of what is above do not pass for the latest.
+    land_sign_in(project, "e", segment="s5")
+    project.dbt("run", "--select", "stg_events", "sign_ins")
+    assert [row[0] for row in signed_in(project)] == ["a", "b", "c", "d", "e"]
+
+    project.dbt("run", "--full-refresh", "--select", "stg_events")
+    project.dbt("run", "--select", "sign_ins")
+    assert signed_in(project)[0] == ("a", None, True)
+
+    mark(project)
+    sign_ins.write_text(SIGN_INS.replace("}}", "}}, received_at as signed_in_at", 1))
+    changed = Project(
+        data_dir, Path(shutil.copytree(project_dir, data_dir / "changed"))
+    )
+    changed.dbt("run", "--select", "sign_ins")
+    assert signed_in(project)[0] == ("a", None, True)
+    assert project.query("select count(signed_in_at) from events.sign_ins") == [(5,)]
+
+
+def write_model(project_dir: Path, name: str, sql: str) -> Path:
+    file = project_dir / "models" / "events" / f"{name}.sql"
+    file.write_text(sql)
+    return file
+
+
+def land_sign_in(
+    project: Project, message_id: str, *, segment: str, **row: Any
+) -> None:
+    method = {"method": "google"}
+    event = event_row(
+        message_id=message_id, event="Signed In", properties=method, **row
+    )
+    project.land([event], segment=segment)
+
+
+def mark(project: Project) -> None:
+    """Write into the row of the first event what no build writes."""
+    with duckdb.connect(project.data_dir / "warehouse.duckdb") as connection:
+        connection.execute(
+            "update events.sign_ins set user_id = 'marked' where message_id = 'a'"
+        )
+
+
+def signed_in(project: Project) -> Rows:
+    return project.query(
+        """
+        select message_id, user_id, profile_id is not null from events.sign_ins
+        order by all
+        """
+    )
 
 
 def violations(project: Project) -> Rows:

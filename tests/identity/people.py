@@ -62,6 +62,12 @@ RULES: dict[str, Any] = {
     "maximum_identifiers": 10,
 }
 SOURCES = {"sources": [{"name": "crm", "tables": [{"name": "people"}]}]}
+EVENTS = """
+select
+    {{ event_columns() }},
+    type
+from {{ ref('events') }}
+"""
 PEOPLE = """
 create schema crm;
 create table crm.people (
@@ -80,6 +86,7 @@ def write_identity_project(original: Path, directory: Path) -> Path:
     config["vars"] |= RULES
     file.write_text(yaml.safe_dump(config))
     (project_dir / "models" / "crm.yml").write_text(yaml.safe_dump(SOURCES))
+    (project_dir / "models" / "events" / "all_events.sql").write_text(EVENTS)
     return project_dir
 
 

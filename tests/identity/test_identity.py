@@ -32,7 +32,7 @@ from tests.identity.worlds import (
     sight_of_person,
 )
 
-RUN = ("run", "--select", "+profile_identifiers")
+RUN = ("run", "--select", "+profile_identifiers", "+all_events")
 # What follows from the profiles costs seconds, so it is not built each time.
 WITH_HISTORY = (*RUN, "identity")
 REBUILD_WITH_HISTORY = ("run", "--full-refresh", "--select", "identity")
@@ -143,6 +143,8 @@ def built(
     def build(name: str, *arguments: str) -> None:
         project.dbt(*(arguments or RUN))
         found[name] = profiles_of(project)
+        if "--full-refresh" not in arguments:
+            check_events(project)
         if "identity" in arguments:
             histories[name] = history_of(project)
 
@@ -195,6 +197,37 @@ def decisions(story: Story, *, action: str | None = None) -> list[Row]:
         }
         for number, (decided, pair) in enumerate(pairs)
     ]
+
+
+def check_events(project: Project) -> None:
+    """Events belong to the profile of their strongest identifier, in each table that
+    builds only add to, as if it had been made anew."""
+    assert not project.query("""
+        with
+        owned as (
+            select source_id, message_id, profile_id, identifier_id
+            from identity.int_event_identifiers
+            inner join identity.profile_identifiers using (identifier_id)
+            where identifier_id = strongest_identifier_id
+        ),
+        built as (
+            select source_id, message_id, profile_id, identifier_id
+            from events.event_profiles
+        )
+        (from owned except all from built) union all (from built except all from owned)
+    """)
+    columns = "message_id, profile_id, user_id, anonymous_id, timestamp, type"
+    assert not project.query(f"""
+        (
+            select {columns} from events.events
+            except all select {columns} from events.all_events
+        )
+        union all
+        (
+            select {columns} from events.all_events
+            except all select {columns} from events.events
+        )
+    """)  # noqa: S608 - names from above
 
 
 def profiles_of(project: Project) -> Profiles:

@@ -19,13 +19,18 @@
     {%- if not execute or not is_incremental() -%}
         {{- return(0) -}}
     {%- endif -%}
+    {#- Not through renamed_events, which would read every event to tell. -#}
+    {%- set node = graph.nodes[model.unique_id.rsplit('.', 1)[0] ~ '.stg_events'] -%}
+    {%- set stored_events = api.Relation.create(
+        database=node.database, schema=node.schema, identifier=node.alias
+    ) -%}
     {{- return(single_value(
         "select case when known.least_version = '" ~ plan_version() ~ "' and "
         ~ "known.greatest_version = '" ~ plan_version() ~ "' and "
         ~ 'stored.oldest <= known.newest then known.newest else 0 end as newest '
         ~ 'from (select max(batch_id) as newest, min(plan_version) as least_version, '
         ~ 'max(plan_version) as greatest_version from ' ~ this ~ ') as known '
-        ~ 'cross join (select min(batch_id) as oldest from ' ~ ref('renamed_events')
+        ~ 'cross join (select min(batch_id) as oldest from ' ~ stored_events
         ~ ') as stored'
     )) -}}
 {% endmacro %}

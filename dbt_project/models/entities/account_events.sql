@@ -20,7 +20,16 @@ named as (
         case
             when type = 'group' then {{ trimmed('group_id') }}
             else {{ trimmed(json_text('context', 'groupId')) }}
-        end as account_id
+        end as account_id,
+        -- The traits of a group call are those of the account, whoever made the call.
+        case
+            when type = 'group'
+                then nullif({{ trimmed(json_text('traits', 'name')) }}, '')
+        end as account_name,
+        case
+            when type = 'group'
+                then nullif({{ trimmed(json_text('traits', 'plan')) }}, '')
+        end as account_plan
     from events
 
 )
@@ -31,6 +40,8 @@ select
     message_id,
     profile_id,
     type,
+    account_name,
+    account_plan,
     timestamp,
     received_at
 from named

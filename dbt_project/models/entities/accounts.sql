@@ -12,12 +12,6 @@ account_profiles as (
 
 ),
 
-events as (
-
-    select * from {{ ref('events') }}
-
-),
-
 traits_of_accounts as (
 
     select * from {{ ref('traits_of_accounts') }}
@@ -36,27 +30,18 @@ seen as (
 
 ),
 
--- The traits of a group call are those of the account, whoever made the call.
 told as (
 
     select
-        account_events.account_id,
-        nullif({{ trimmed(json_text('events.traits', 'name')) }}, '') as account_name,
-        nullif({{ trimmed(json_text('events.traits', 'plan')) }}, '') as account_plan,
+        account_id,
+        account_name,
+        account_plan,
         row_number() over (
-            partition by account_events.account_id
-            order by
-                events.timestamp,
-                events.received_at,
-                events.source_id,
-                events.message_id
+            partition by account_id
+            order by timestamp, received_at, source_id, message_id
         ) as recency
     from account_events
-    inner join events
-        on
-            account_events.source_id = events.source_id
-            and account_events.message_id = events.message_id
-    where account_events.type = 'group'
+    where type = 'group'
 
 ),
 

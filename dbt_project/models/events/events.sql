@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with
 
 stored_events as (
@@ -89,6 +87,7 @@ select
     stored_events.segment,
     stored_events.position,
     stored_events.dt,
+    stored_events.batch_id,
     flawed.message_id is null as is_compliant
 from stored_events
 left join event_profiles

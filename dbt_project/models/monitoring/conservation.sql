@@ -4,9 +4,6 @@ landed as (
 
     select
         source_id,
-        message_id,
-        segment,
-        position,
         dt
     from {{ read_raw(source('raw', 'events')) }}
 
@@ -18,7 +15,26 @@ payloads as (
 
 ),
 
+arrival_counts as (
+
+    select * from {{ ref('arrival_counts') }}
+
+),
+
+-- A model that is read twice has two names here: an engine copies what one name gives.
 stored_events as (
+
+    select * from {{ ref('stg_events') }}
+
+),
+
+known_events as (
+
+    select * from {{ ref('stg_events') }}
+
+),
+
+released_events as (
 
     select * from {{ ref('stg_events') }}
 
@@ -27,87 +43,107 @@ stored_events as (
 enforcement as (
 
     select * from {{ ref('event_enforcement') }}
+    where decision = 'quarantined'
 
 ),
 
--- What a release lets flow on arrives as any other.
-arrivals as (
+-- Each count by itself, so that they can contradict each other.
+counts as (
 
-    select * from landed
+    select
+        source_id,
+        dt,
+        count(*) as arrived_count,
+        0 as stored_count,
+        0 as duplicate_count,
+        0 as quarantined_count,
+        0 as held_count
+    from landed
+    group by source_id, dt
 
     union all
 
     select
         source_id,
-        message_id,
-        concat('quarantine/', segment) as segment,
-        position,
-        dt
-    from payloads
-    where release_id is not null
+        dt,
+        0 as arrived_count,
+        count(*) as stored_count,
+        0 as duplicate_count,
+        0 as quarantined_count,
+        0 as held_count
+    from stored_events
+    group by source_id, dt
 
-),
-
-quarantined as (
+    union all
 
     select
         source_id,
         dt,
-        count(*) as quarantined_count
+        0 as arrived_count,
+        0 as stored_count,
+        duplicate_count,
+        0 as quarantined_count,
+        0 as held_count
+    from arrival_counts
+
+    union all
+
+    -- What a release lets flow on is stored, or a copy of what is.
+    select
+        payloads.source_id,
+        payloads.dt,
+        count(*) as arrived_count,
+        0 as stored_count,
+        count(case
+            when
+                released_events.segment <> concat('quarantine/', payloads.segment)
+                or released_events.position <> payloads.position
+                then 1
+        end) as duplicate_count,
+        count(case when payloads.release_id is null then 1 end) as quarantined_count,
+        0 as held_count
     from payloads
-    where release_id is null
-    group by source_id, dt
+    left join released_events
+        on
+            payloads.release_id is not null
+            and payloads.source_id = released_events.source_id
+            and payloads.message_id = released_events.message_id
+    group by payloads.source_id, payloads.dt
 
-),
-
--- Each arrival is the stored copy of its message, or another copy of it.
-fates as (
+    union all
 
     select
-        arrivals.source_id,
-        arrivals.dt,
-        count(*) as landed_count,
-        count(case
-            when
-                stored_events.segment = arrivals.segment
-                and stored_events.position = arrivals.position
-                then 1
-        end) as stored_count,
-        count(case
-            when
-                stored_events.segment = arrivals.segment
-                and stored_events.position = arrivals.position
-                and enforcement.decision = 'quarantined'
-                then 1
-        end) as held_count,
-        count(case when stored_events.message_id is null then 1 end) as missing_count
-    from arrivals
-    left join stored_events
+        known_events.source_id,
+        known_events.dt,
+        0 as arrived_count,
+        0 as stored_count,
+        0 as duplicate_count,
+        0 as quarantined_count,
+        count(*) as held_count
+    from enforcement
+    inner join known_events
         on
-            arrivals.source_id = stored_events.source_id
-            and arrivals.message_id = stored_events.message_id
-    left join enforcement
-        on
-            arrivals.source_id = enforcement.source_id
-            and arrivals.message_id = enforcement.message_id
-    group by arrivals.source_id, arrivals.dt
+            enforcement.source_id = known_events.source_id
+            and enforcement.message_id = known_events.message_id
+    group by known_events.source_id, known_events.dt
 
 )
 
 select
-    coalesce(fates.source_id, quarantined.source_id) as source_id,
-    coalesce(fates.dt, quarantined.dt) as received_on,
-    coalesce(fates.landed_count, 0) + coalesce(quarantined.quarantined_count, 0)
-        as arrived_count,
-    coalesce(fates.stored_count, 0) as stored_count,
-    coalesce(fates.landed_count - fates.stored_count - fates.missing_count, 0)
-        as duplicate_count,
-    coalesce(quarantined.quarantined_count, 0) as quarantined_count,
-    coalesce(fates.missing_count, 0) as missing_count,
-    coalesce(fates.stored_count - fates.held_count, 0) as flowing_count,
-    coalesce(fates.held_count, 0) as held_count
-from fates
-full outer join quarantined
-    on
-        fates.source_id = quarantined.source_id
-        and fates.dt = quarantined.dt
+    source_id,
+    dt as received_on,
+    cast(sum(arrived_count) as bigint) as arrived_count,
+    cast(sum(stored_count) as bigint) as stored_count,
+    cast(sum(duplicate_count) as bigint) as duplicate_count,
+    cast(sum(quarantined_count) as bigint) as quarantined_count,
+    cast(
+        sum(arrived_count)
+        - sum(stored_count)
+        - sum(duplicate_count)
+        - sum(quarantined_count)
+        as bigint
+    ) as missing_count,
+    cast(sum(stored_count) - sum(held_count) as bigint) as flowing_count,
+    cast(sum(held_count) as bigint) as held_count
+from counts
+group by source_id, dt

@@ -2,30 +2,15 @@
 
 with
 
--- A model that is read twice has two names here: an engine copies what one name gives.
-events as (
+event_counts as (
 
-    select
-        source_id,
-        dt,
-        message_id,
-        type,
-        received_at,
-        case when type = 'track' then event else type end as event
-    from {{ ref('renamed_events') }}
+    select * from {{ ref('event_counts') }}
 
 ),
 
-candidates as (
+stored_events as (
 
-    select
-        source_id,
-        dt,
-        message_id,
-        type,
-        received_at,
-        case when type = 'track' then event else type end as event
-    from {{ ref('renamed_events') }}
+    select * from {{ ref('stg_events') }}
 
 ),
 
@@ -40,61 +25,78 @@ flawed as (
     select
         source_id,
         message_id,
+        type,
+        event,
+        received_at,
         count(*) as violation_count
     from {{ ref('event_violations') }}
-    group by source_id, message_id
+    group by source_id, message_id, type, event, received_at
 
 ),
 
 ranked as (
 
     select
-        candidates.source_id,
-        candidates.message_id,
+        flawed.source_id,
+        flawed.message_id,
+        flawed.type,
+        flawed.event,
+        stored_events.dt,
+        flawed.violation_count,
+        flawed.received_at,
+        enforcement.decision,
         row_number() over (
             partition by
-                candidates.source_id,
-                candidates.type,
-                candidates.event,
-                candidates.dt
-            order by candidates.received_at, candidates.message_id
+                flawed.source_id,
+                flawed.type,
+                flawed.event,
+                stored_events.dt
+            order by flawed.received_at, flawed.message_id
         ) as place
-    from candidates
-    inner join flawed
+    from flawed
+    inner join stored_events
         on
-            candidates.source_id = flawed.source_id
-            and candidates.message_id = flawed.message_id
+            flawed.source_id = stored_events.source_id
+            and flawed.message_id = stored_events.message_id
+    left join enforcement
+        on
+            flawed.source_id = enforcement.source_id
+            and flawed.message_id = enforcement.message_id
 
 ),
 
-samples as (
-
-    select * from ranked
-    where place <= {{ sample_count }}
-
-),
-
+-- What was counted, and each event with a violation.
 judged as (
 
     select
-        events.*,
-        flawed.violation_count,
-        samples.message_id as sampled_id,
-        enforcement.decision,
-        case when flawed.message_id is null then 1 else 0 end as is_compliant
-    from events
-    left join flawed
-        on
-            events.source_id = flawed.source_id
-            and events.message_id = flawed.message_id
-    left join samples
-        on
-            events.source_id = samples.source_id
-            and events.message_id = samples.message_id
-    left join enforcement
-        on
-            events.source_id = enforcement.source_id
-            and events.message_id = enforcement.message_id
+        source_id,
+        type,
+        event,
+        received_on,
+        event_count,
+        0 as flawed_count,
+        0 as violation_count,
+        cast(null as {{ dbt.type_string() }}) as decision,
+        first_seen_at,
+        last_seen_at,
+        cast(null as {{ dbt.type_string() }}) as sampled_id
+    from event_counts
+
+    union all
+
+    select
+        source_id,
+        type,
+        event,
+        dt as received_on,
+        0 as event_count,
+        1 as flawed_count,
+        violation_count,
+        decision,
+        received_at as first_seen_at,
+        received_at as last_seen_at,
+        case when place <= {{ sample_count }} then message_id end as sampled_id
+    from ranked
 
 )
 
@@ -102,15 +104,16 @@ select
     source_id,
     type,
     event,
-    dt as received_on,
-    count(*) as event_count,
-    cast(sum(is_compliant) as bigint) as compliant_count,
+    received_on,
+    cast(sum(event_count) as bigint) as event_count,
+    cast(sum(event_count) - sum(flawed_count) as bigint) as compliant_count,
     count(case when decision = 'quarantined' then 1 end) as blocked_count,
     count(case when decision = 'omitted' then 1 end) as omitted_count,
-    cast(coalesce(sum(violation_count), 0) as bigint) as violation_count,
-    cast(sum(is_compliant) as double) / count(*) as compliant_share,
-    min(received_at) as first_seen_at,
-    max(received_at) as last_seen_at,
+    cast(sum(violation_count) as bigint) as violation_count,
+    cast(sum(event_count) - sum(flawed_count) as double) / sum(event_count)
+        as compliant_share,
+    min(first_seen_at) as first_seen_at,
+    max(last_seen_at) as last_seen_at,
     {{ collected_texts('sampled_id') }} as samples
 from judged
-group by source_id, type, event, dt
+group by source_id, type, event, received_on

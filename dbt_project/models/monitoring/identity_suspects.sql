@@ -108,31 +108,46 @@ usual as (
 
 ),
 
+-- Most identifiers were seen with one other and nobody contests them: they are no
+-- suspects, and come after all that are.
+remarkable as (
+
+    select * from connected
+    where
+        partner_count > 1
+        or refused_count > 0
+        or undecided_count > 0
+        {% if cap is not none %}
+            or profile_identifier_count >= {{ cap }}
+        {% endif %}
+
+),
+
 ranked as (
 
     select
-        connected.*,
+        remarkable.*,
         usual.usual_partner_count,
         row_number() over (
-            partition by connected.identifier_type
-            order by connected.partner_count desc, connected.identifier_value
+            partition by remarkable.identifier_type
+            order by remarkable.partner_count desc, remarkable.identifier_value
         ) as place_of_type,
         row_number() over (
-            partition by connected.profile_id
+            partition by remarkable.profile_id
             order by
-                connected.partner_count desc,
-                connected.identifier_type,
-                connected.identifier_value
+                remarkable.partner_count desc,
+                remarkable.identifier_type,
+                remarkable.identifier_value
         ) as place_of_profile,
         row_number() over (
             order by
-                connected.refused_count desc,
-                connected.identifier_type,
-                connected.identifier_value
+                remarkable.refused_count desc,
+                remarkable.identifier_type,
+                remarkable.identifier_value
         ) as place_of_refused
-    from connected
+    from remarkable
     inner join usual
-        on connected.identifier_type = usual.identifier_type
+        on remarkable.identifier_type = usual.identifier_type
 
 ),
 

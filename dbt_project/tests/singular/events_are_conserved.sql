@@ -1,13 +1,29 @@
--- Every message that landed or was released is stored once: the counts come from the files
--- themselves and not from the model `conservation`.
+-- Every message of the segments that the latest batch was stored from, and every message
+-- that was released, is stored once: by the messages in the files themselves. Of older
+-- segments this was told when they were the latest (of all, after `--full-refresh`),
+-- and `conservation` tells in each build that no count has changed since.
 with
+
+latest_segments as (
+
+    select distinct
+        segment,
+        dt
+    from {{ ref('stg_events') }}
+    where batch_id = (select max(batch_id) from {{ ref('stg_events') }})
+
+),
 
 messages as (
 
     select
-        source_id,
-        message_id
-    from {{ read_raw(source('raw', 'events')) }}
+        landed.source_id,
+        landed.message_id
+    from {{ read_raw(source('raw', 'events')) }} as landed
+    inner join latest_segments
+        on
+            landed.segment = latest_segments.segment
+            and landed.dt = latest_segments.dt
 
     union
 
@@ -19,30 +35,21 @@ messages as (
 
 ),
 
-landed as (
-
-    select
-        source_id,
-        count(*) as message_count
-    from messages
-    group by source_id
-
-),
-
 stored as (
 
     select
-        source_id,
-        count(*) as message_count
-    from {{ ref('stg_events') }}
-    group by source_id
+        messages.source_id,
+        messages.message_id,
+        count(stored_events.message_id) as stored_count
+    from messages
+    left join {{ ref('stg_events') }} as stored_events
+        on
+            messages.source_id = stored_events.source_id
+            and messages.message_id = stored_events.message_id
+    group by messages.source_id, messages.message_id
 
 )
 
-select
-    coalesce(landed.source_id, stored.source_id) as source_id,
-    landed.message_count as landed_count,
-    stored.message_count as stored_count
-from landed
-full outer join stored on landed.source_id = stored.source_id
-where coalesce(landed.message_count, 0) <> coalesce(stored.message_count, 0)
+select *
+from stored
+where stored_count <> 1
