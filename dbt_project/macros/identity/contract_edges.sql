@@ -15,16 +15,25 @@
     ) -%}
     {%- set state.left = count_rows(state.edges) -%}
     {%- for round in range(1, maximum_rounds + 1) if state.left -%}
-        {%- do state.pointers.append(
-            point_to_smaller(state.edges, round, state.jump_to_end)
+        {%- set statements = point_to_smaller(state.edges, round) -%}
+        {%- set pointers = work_table('pointers_' ~ round ~ '_0') -%}
+        {%- if state.jump_to_end -%}
+            {%- do run_statements(statements) -%}
+            {%- set statements = [] -%}
+            {%- set pointers = follow_to_end(pointers, 'pointers_' ~ round) -%}
+        {%- endif -%}
+        {%- do state.pointers.append(pointers) -%}
+        {#- Together, because on small tables asking costs more than the work. -#}
+        {%- do run_statements(
+            statements
+            + create_work_table_statements(
+                'contracted_' ~ round, rewritten_edges(state.edges, pointers)
+            )
+            + ['drop table ' ~ state.edges]
         ) -%}
-        {%- set contracted = create_work_table(
-            'contracted_' ~ round, rewritten_edges(state.edges, state.pointers[-1])
-        ) -%}
-        {%- do drop_work_table(state.edges) -%}
         {%- set before = state.left -%}
-        {%- set state.edges = contracted -%}
-        {%- set state.left = count_rows(contracted) -%}
+        {%- set state.edges = work_table('contracted_' ~ round) -%}
+        {%- set state.left = count_rows(state.edges) -%}
         {%- set state.jump_to_end = 3 * state.left > 2 * before -%}
     {%- endfor -%}
     {%- if state.left -%}
@@ -38,34 +47,35 @@
 {% endmacro %}
 
 
-{% macro point_to_smaller(edges, round, jump_to_end) %}
-    {%- set state = namespace(step=0, moving=true) -%}
-    {%- set state.pointers = create_work_table(
+{#- The statements that make the work table `pointers_<round>_0`. -#}
+{% macro point_to_smaller(edges, round) %}
+    {{- return(create_work_table_statements(
         'pointers_' ~ round ~ '_0',
         'with hooked as (select high as node_id, min(low) as cluster_id from ' ~ edges
         ~ ' group by high), '
         ~ 'followed as (' ~ follow_pointers('hooked') ~ ') '
         ~ follow_pointers('followed')
-    ) -%}
-    {%- if jump_to_end -%}
-        {%- set state.pointers = follow_to_end(state.pointers, 'pointers_' ~ round) -%}
-    {%- endif -%}
-    {{- return(state.pointers) -}}
+    )) -}}
 {% endmacro %}
 
 
 {#- Follows pointers (node_id, cluster_id, and other columns that stay) until none of
-    them leads to a node that points on; each step doubles the distance. -#}
+    them leads to a node that points on; each step doubles the distance, twice. -#}
 {% macro follow_to_end(pointers, name, extra_columns=[]) %}
     {%- set state = namespace(pointers=pointers, moving=true) -%}
     {%- for step in range(1, 65) if state.moving -%}
-        {%- set followed = create_work_table(
-            name ~ '_' ~ step, follow_pointers(state.pointers, extra_columns)
+        {%- do run_statements(
+            create_work_table_statements(
+                name ~ '_' ~ step,
+                'with followed as ('
+                ~ follow_pointers(state.pointers, extra_columns) ~ ') '
+                ~ follow_pointers('followed', extra_columns)
+            )
+            + ['drop table ' ~ state.pointers]
         ) -%}
-        {%- do drop_work_table(state.pointers) -%}
-        {%- set state.pointers = followed -%}
+        {%- set state.pointers = work_table(name ~ '_' ~ step) -%}
         {%- set state.moving = single_value(
-            'select coalesce(max(is_moved), 0) from ' ~ followed
+            'select coalesce(max(is_moved), 0) from ' ~ state.pointers
         ) > 0 -%}
     {%- endfor -%}
     {{- return(state.pointers) -}}
@@ -116,9 +126,10 @@
             ~ 'where false'
         )) -}}
     {%- endif -%}
-    {%- set state = namespace(composed=rounds[-1]) -%}
+    {%- set state = namespace(composed=rounds[-1], statements=[]) -%}
     {%- for pointers in rounds[:-1] | reverse -%}
-        {%- set composed = create_work_table('composed_' ~ loop.index,
+        {%- set name = 'composed_' ~ loop.index -%}
+        {%- do state.statements.extend(create_work_table_statements(name,
             'select earlier.node_id, '
             ~ 'coalesce(later.cluster_id, earlier.cluster_id) as cluster_id '
             ~ 'from ' ~ pointers ~ ' as earlier '
@@ -129,16 +140,21 @@
             ~ 'left join ' ~ pointers ~ ' as earlier '
             ~ 'on later.node_id = earlier.node_id '
             ~ 'where earlier.node_id is null'
+        )) -%}
+        {%- do state.statements.extend(
+            ['drop table ' ~ pointers, 'drop table ' ~ state.composed]
         ) -%}
-        {%- do drop_work_table(pointers) -%}
-        {%- do drop_work_table(state.composed) -%}
-        {%- set state.composed = composed -%}
+        {%- set state.composed = work_table(name) -%}
     {%- endfor -%}
-    {{- return(create_work_table('components',
-        'select node_id, cluster_id from ' ~ state.composed
-        ~ ' union all select distinct cluster_id as node_id, cluster_id from '
-        ~ state.composed
-    )) -}}
+    {%- do run_statements(
+        state.statements
+        + create_work_table_statements('components',
+            'select node_id, cluster_id from ' ~ state.composed
+            ~ ' union all select distinct cluster_id as node_id, cluster_id from '
+            ~ state.composed
+        )
+    ) -%}
+    {{- return(work_table('components')) -}}
 {% endmacro %}
 
 
