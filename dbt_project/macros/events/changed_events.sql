@@ -45,7 +45,8 @@
     {%- set row = run_query(
         'select stored.newest, stored.oldest, stored.previous, profiles.newest as '
         ~ 'newest_of_profiles, profiles.oldest as oldest_of_profiles, '
-        ~ 'latest.newest as newest_of_latest, releases.release_count from '
+        ~ 'latest.newest as newest_of_latest, releases.release_count, '
+        ~ 'violations.violation_count from '
         ~ '(select max(batch_id) as newest, min(batch_id) as oldest, max(case when '
         ~ 'batch_id < (select max(batch_id) from ' ~ stored ~ ') then batch_id end) '
         ~ 'as previous from ' ~ stored ~ ') as stored cross join '
@@ -54,7 +55,9 @@
         ~ '(select max(batch_id) as newest from ' ~ ref('int_latest_events')
         ~ ') as latest cross join '
         ~ '(select count(*) as release_count from ' ~ ref('violation_releases')
-        ~ ') as releases'
+        ~ ') as releases cross join '
+        ~ '(select count(*) as violation_count from ' ~ ref('event_violations')
+        ~ ') as violations'
     ).rows[0] -%}
     {{- return({
         'newest': row['newest'],
@@ -63,6 +66,7 @@
         'newest_of_profiles': row['newest_of_profiles'] or 0,
         'oldest_of_profiles': row['oldest_of_profiles'] or 0,
         'newest_of_latest': row['newest_of_latest'],
+        'violation_count': row['violation_count'],
         'version': local_md5(tojson([
             sql, model.get('contract', {}).get('checksum'), plan_version(),
             files_of_events(), row['oldest'] | string, row['release_count'] | string,
@@ -95,12 +99,15 @@
     {%- set models = ref('int_event_models') -%}
     {%- set name = string_literal(this.identifier) -%}
     {%- set found = run_query(
-        'select version, stored_batch_id, profiles_batch_id from ' ~ models
-        ~ ' where model = ' ~ name ~ ' and step = (select max(step) from ' ~ models
-        ~ ' where model = ' ~ name ~ ')'
+        'select version, stored_batch_id, profiles_batch_id, violation_count, '
+        ~ '(select count(*) from ' ~ ref('event_violations') ~ ' as violations '
+        ~ 'where violations.batch_id <= models.stored_batch_id) as violations_now from '
+        ~ models ~ ' as models where model = ' ~ name ~ ' and step = '
+        ~ '(select max(step) from ' ~ models ~ ' where model = ' ~ name ~ ')'
     ).rows -%}
     {%- if
         found | length == 0 or found[0]['version'] != state.version
+        or found[0]['violation_count'] != found[0]['violations_now']
         or state.oldest_of_profiles > found[0]['profiles_batch_id']
     -%}
         {{- return(none) -}}
@@ -152,7 +159,7 @@
 {#- What the materialization reads besides `events`. -#}
 {% macro read_by_event_models() %}
     {{- return([
-        'stg_events', 'event_profiles', 'violation_releases', 'int_latest_events',
-        'int_event_models',
+        'stg_events', 'event_profiles', 'event_violations', 'violation_releases',
+        'int_latest_events', 'int_event_models',
     ]) -}}
 {% endmacro %}

@@ -6,7 +6,8 @@
     events of profiles that have changed their profile_id of today; all other rows stay
     as they are. The whole table is made anew where what is here already may be another:
     when the model or the tracking plan has changed, when something was released from
-    quarantine, when stg_events or event_profiles were made anew, and by
+    quarantine, when violations were found in events that it has taken up already (by
+    builds of some models), when stg_events or event_profiles were made anew, and by
     `--full-refresh`. So is a model that does not ask each event alone (it joins, groups,
     uses windows, asks for the time) in each build.
 
@@ -53,14 +54,15 @@
     {%- set name = string_literal(this.identifier) -%}
     {% call statement('note_state') -%}
         insert into {{ models }} (
-            model, step, version, stored_batch_id, profiles_batch_id
+            model, step, version, stored_batch_id, profiles_batch_id, violation_count
         )
         select
             {{ name }},
             coalesce(max(step), 0) + 1,
             '{{ state.version }}',
             {{ state.newest or 0 }},
-            {{ state.newest_of_profiles }}
+            {{ state.newest_of_profiles }},
+            {{ state.violation_count }}
         from {{ models }}
         where model = {{ name }}
         having
@@ -70,6 +72,7 @@
                         version = '{{ state.version }}'
                         and stored_batch_id = {{ state.newest or 0 }}
                         and profiles_batch_id = {{ state.newest_of_profiles }}
+                        and violation_count = {{ state.violation_count }}
                         then 1
                 end
             ) = 0

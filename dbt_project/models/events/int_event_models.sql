@@ -6,5 +6,6 @@ select
     cast(null as bigint) as step,
     cast(null as {{ dbt.type_string() }}) as version,
     cast(null as bigint) as stored_batch_id,
-    cast(null as bigint) as profiles_batch_id
+    cast(null as bigint) as profiles_batch_id,
+    cast(null as bigint) as violation_count
 where 1 = 0
