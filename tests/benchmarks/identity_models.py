@@ -7,8 +7,8 @@ begin with texts, as the peers do. No type has a limit and no profile a cap: the
 know neither, and the results are to be equal. What dbt takes to start is not counted.
 
 `pair_models/` is the graph by itself, as somebody joins things of their own: edges
-between numbers of texts, a model that is materialized `clusters`, and each text with its
-cluster.
+between numbers of texts, a model that is materialized `clusters`, and each text with
+its cluster.
 """
 
 from __future__ import annotations
