@@ -58,6 +58,11 @@ class Rendered:
     headers: Mapping[str, str]
     body: bytes | None
 
+    @property
+    def size(self) -> int:
+        """The bytes of its body."""
+        return len(self.body or b"")
+
 
 class RequestTemplate:
     """A request whose templates are compiled."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
@@ -196,7 +196,7 @@ class Client:
         """One request and its answer's bytes, as they came: nothing is inflated."""
         request = httpx.Request(
             call.method,
-            call.url,
+            _url(call.url),
             headers={**_HEADERS, **call.headers},
             content=call.body,
             extensions={"timeout": self._timeout},
@@ -244,7 +244,7 @@ def _ssl_context() -> ssl.SSLContext:
 def check_call(call: Call, *, private_network: bool) -> None:
     """Refuse a URL or header that no request may have."""
     try:
-        url = httpx.URL(call.url)
+        url = _url(call.url)
     except (httpx.InvalidURL, ValueError) as error:
         raise EgressDenied(f"'{call.url}' is not a URL: {error}") from error
     if url.userinfo or not url.host:
@@ -258,6 +258,12 @@ def check_call(call: Call, *, private_network: bool) -> None:
             raise ConfigError(f"The header '{name}' is set by the client itself.")
         if any(mark in name + value for mark in "\r\n\0"):
             raise ConfigError(f"The header '{name}' contains a line break.")
+
+
+@lru_cache(maxsize=64)
+def _url(text: str) -> httpx.URL:
+    """Most requests of a run go to one address, and parsing it takes a while."""
+    return httpx.URL(text)
 
 
 def _now() -> datetime:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 
 from activations.actions import Find, Operation
 from activations.answers import Refusal, may_pass, read_answer
+from activations.calls import Rendered
 from activations.client import Answer
 from activations.connectors import Batch, Outcome, Row, load_connector, notes_each
 from activations.errors import (
@@ -29,6 +30,7 @@ from activations.rendering import (
     Entry,
     Prepared,
     entry_maker,
+    entry_size,
     idempotency_key,
     make_request,
     with_ref,
@@ -79,7 +81,8 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
             log_dir=log.log_dir,
         )
         untold = {row.key: row for row in chunk}
-        log.check()
+        # What is noted row by row cannot be undone, so nothing would come of a doubt.
+        log.sending(() if is_noted_at_once else chunk)
         try:
             for outcome in connector(batch, plan.sync.account.settings):
                 untold.pop(outcome.row.key, None)
@@ -89,6 +92,9 @@ def _deliver_by_connector(plan: Plan, log: SyncLog, name: str) -> None:
                     log.tidy()
                 elif len(untold) % _COMMIT_ROWS == 0:
                     log.commit()
+        except ActivationError:
+            log.not_sent(untold.values())
+            raise
         except OSError as error:
             for row in untold.values():
                 log.add(_failed(row, DestinationUnavailable(str(error))))
@@ -169,26 +175,18 @@ class _Sender:
         A row whose last attempt failed goes alone: if it is what made its batch fail,
         it no longer takes others with it.
         """
-        batch: list[Row] = []
-        current: Operation | None = None
-        operation_of = cache(self._sync.action.operation)
-        for row in rows:
-            operation = operation_of(row.operation)
-            is_full = len(batch) >= operation.batch_size
-            alone = row.is_retry or (batch and batch[-1].is_retry)
-            if current and batch and (operation is not current or is_full or alone):
-                yield current, batch
-                batch = []
-            current = operation
-            batch.append(row)
-        if current and batch:
-            yield current, batch
+        kind = attrgetter("operation", "goes_alone")
+        for (planned, goes_alone), alike in groupby(rows, key=kind):
+            operation = self._sync.action.operation(planned)
+            size = 1 if goes_alone else operation.batch_size
+            while batch := list(islice(alike, size)):
+                yield operation, batch
 
     async def _send_rows(self, operation: Operation, rows: Sequence[Row]) -> None:
         """Send rows of one operation: ask for their identifiers first, if it must."""
         if operation.find is not None:
             rows = await self._found(operation.find, rows)
-        for entries in self._fitting(operation, rows):
+        if entries := self._rendered(operation, rows):
             await self._send(operation, entries)
         self._log.commit()
 
@@ -206,35 +204,65 @@ class _Sender:
                 self._reject(row, "not_found", problems[row.key])
         return found
 
-    def _fitting(
-        self, operation: Operation, rows: Iterable[Row]
-    ) -> Iterator[list[Entry]]:
-        """The rows rendered, as many at once as a request has bytes for."""
-        batch: list[Entry] = []
-        size = 0
+    def _rendered(self, operation: Operation, rows: Iterable[Row]) -> list[Entry]:
+        entries: list[Entry] = []
         make = entry_maker(self._sync, operation, self._prepared)
         for row in rows:
             try:
-                entry = make(row)
+                entries.append(make(row))
             except RecordRejected as error:
                 self._reject(row, "not_sendable", str(error))
+        return entries
+
+    def _fitting(
+        self, operation: Operation, entries: Iterable[Entry]
+    ) -> Iterator[list[Entry]]:
+        """The entries, as many at once as a request has bytes for."""
+        batch: list[Entry] = []
+        total = 0
+        for entry in entries:
+            try:
+                size = entry_size(entry, operation)
+            except RecordRejected as error:
+                self._reject(entry.row, "not_sendable", str(error))
                 continue
-            if batch and size + entry.size > operation.batch_bytes:
+            if batch and total + size > operation.batch_bytes:
                 yield batch
-                batch, size = [], 0
+                batch, total = [], 0
             batch.append(entry)
-            size += entry.size + 1  # the comma between two entries
+            total += size + 1  # the comma between two entries
         if batch:
             yield batch
 
     async def _send(self, operation: Operation, entries: Sequence[Entry]) -> None:
-        sync = self._sync
-        self._log.check()
+        """Send the entries, in one request if they have room in it."""
+        request = self._request(operation, entries)
+        is_short = (
+            isinstance(request, Rendered) and request.size <= operation.batch_bytes
+        )
+        batches = [entries] if is_short else self._fitting(operation, entries)
+        for batch in batches:
+            if len(batch) < len(entries):
+                request = self._request(operation, batch)
+            if isinstance(request, Refusal):
+                await self._refuse(operation, batch, request)
+            else:
+                await self._ask(operation, batch, request)
+
+    def _request(
+        self, operation: Operation, entries: Sequence[Entry]
+    ) -> Rendered | Refusal:
         try:
-            request = make_request(sync, operation, entries, self._prepared)
+            return make_request(self._sync, operation, entries, self._prepared)
         except TemplateError as error:
-            await self._refuse(operation, entries, Refusal("not_sendable", str(error)))
-            return
+            return Refusal("not_sendable", str(error))
+
+    async def _ask(
+        self, operation: Operation, entries: Sequence[Entry], request: Rendered
+    ) -> None:
+        """Make the request and note what the answer says of its rows."""
+        sync, rows = self._sync, [entry.row for entry in entries]
+        self._log.sending(rows)
         try:
             answer = await self._session.send(
                 request,
@@ -242,11 +270,20 @@ class _Sender:
                 again=may_pass(sync.account, operation.responses, sync.options),
             )
         except DestinationUnavailable as error:
-            self._fail([entry.row for entry in entries], error)
+            self._fail(rows, error)
             return
-        verdict = read_answer(sync, operation, entries, answer)
-        for outcome in verdict.outcomes:
-            self._log.add(outcome)
+        except ActivationError:
+            # A request that cannot be made.
+            self._log.not_sent(rows)
+            raise
+        try:
+            verdict = read_answer(sync, operation, entries, answer)
+        except ActivationError:
+            # It stops the sync; attempts before this one may have arrived all the same.
+            if answer.attempts == 1:
+                self._log.not_sent(rows)
+            raise
+        self._log.add_all(verdict.outcomes)
         # At once: a run that is killed from here on must not send them again.
         self._log.commit()
         if verdict.refusal is not None:
@@ -290,9 +327,10 @@ class _Sender:
 
         What never left stays planned, as if nobody had come to it.
         """
-        for row in rows:
-            if error.attempts:
-                self._log.add(_failed(row, error))
+        if error.attempts:
+            self._log.add_all([_failed(row, error) for row in rows])
+        else:
+            self._log.not_sent(rows)
         self._log.commit()
         if error.stops:
             raise error

@@ -24,6 +24,7 @@ from activations.errors import LeaseLost, SyncRunning
 from collector.files import make_directories, try_lock
 
 LEASE_SECONDS = 60.0
+_BYTES = 1000
 _LONGEST_HOLD = 30.0
 """How long the lease file may be busy: with a bucket a commit is an upload."""
 
@@ -158,11 +159,13 @@ def _alive_path(path: Path, token: int) -> Path:
 @contextlib.contextmanager
 def _guard(path: Path, name: str) -> Iterator[None]:
     """Alone with the lease file."""
-    with path.with_suffix(".guard").open("a+") as file:
+    # Each answer is written down inside: what `open` does besides would be felt.
+    guard = os.open(f"{path.parent}/{path.stem}.guard", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
         give_up = time.monotonic() + _LONGEST_HOLD
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > give_up:
@@ -170,11 +173,17 @@ def _guard(path: Path, name: str) -> Iterator[None]:
                     raise _running(name, holder.process if holder else 0) from None
                 time.sleep(0.001)
         yield
+    finally:
+        os.close(guard)
 
 
 def _read(path: Path) -> _Holder | None:
     try:
-        return _Holder(**json.loads(path.read_text(encoding="utf-8")))
+        lease = os.open(path, os.O_RDONLY)
+        try:
+            return _Holder(**json.loads(os.read(lease, _BYTES)))
+        finally:
+            os.close(lease)
     except (FileNotFoundError, ValueError, TypeError):
         # Torn by a power cut, which no holder has survived either.
         return None

@@ -239,7 +239,7 @@ def planned_rows(
             end,
             chosen.ref,
             chosen.since_run,
-            chosen.failed_at is not null
+            coalesce(chosen.goes_alone, false)
         from chosen
         left join sync_payload as payload on chosen.key = payload.key
         order by
@@ -251,22 +251,17 @@ def planned_rows(
         dict(values),
     )
     while chunk := cursor.fetchmany(_CHUNK):
-        for operation, key, fingerprint, record, ref, since_run, is_retry in chunk:
+        for operation, key, fingerprint, record, ref, since_run, goes_alone in chunk:
+            identity = (sync.name, key, operation, fingerprint, since_run)
             yield Row(
-                operation=operation,
-                key=key,
-                fingerprint=fingerprint,
-                record=None if record is None else read(record),
-                ref=ref,
-                idempotency_key=_sha256(
-                    sync.name, key, operation, fingerprint, since_run
-                ),
-                is_retry=is_retry,
+                operation,
+                key,
+                fingerprint,
+                None if record is None else read(record),
+                ref,
+                hashlib.sha256(orjson.dumps(identity)).hexdigest(),
+                goes_alone,
             )
-
-
-def _sha256(*parts: str) -> str:
-    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
 def one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

@@ -156,6 +156,9 @@ result as (
             else 'send'
         end as verdict,
         case when judged.attempt.outcome = 'failed' then judged.attempt.at end as failed_at,
+        -- What was under way when its run ended is not to blame for that.
+        judged.attempt.outcome = 'failed' and judged.attempt.code is distinct from 'unknown'
+            as goes_alone,
         coalesce(
             judged.latest.outcome = 'held'
             and judged.latest.operation = judged.operation

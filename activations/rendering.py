@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from activations.actions import Action, Find, Operation
 from activations.calls import Rendered
@@ -19,13 +19,11 @@ Prepared = Mapping[str, Any]
 """What the steps before the first record have given, by their names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A planned row, rendered as the destination wants it, and its size in bytes."""
+class Entry(NamedTuple):
+    """A planned row, rendered as the destination wants it."""
 
     row: Row
     data: Any
-    size: int
 
 
 @dataclass(frozen=True)
@@ -46,34 +44,47 @@ def entry_maker(
     sync: Sync, operation: Operation, prepared: Prepared
 ) -> Callable[[Row], Entry]:
     """What renders the rows of one batch: what they share is looked up once."""
-    render, most = operation.entry_renderer, operation.batch_bytes
+    render = operation.entry_renderer
     shared = shared_context(sync, prepared)
 
     def make(row: Row) -> Entry:
         try:
-            data = render(_row_context(sync, row, shared))
-            size = len(json_bytes(data))
+            return Entry(row, render(_row_context(sync, row, shared)))
         except (TemplateError, TypeError, ValueError) as error:
-            message = f"The record cannot be rendered: {error}"
-            raise RecordRejected(message) from error
-        if size > most:
-            raise RecordRejected(
-                f"The record has {size:,} bytes; a request takes {most:,}."
-            )
-        return Entry(row, data, size)
+            raise _not_renderable(error) from error
 
     return make
+
+
+def entry_size(entry: Entry, operation: Operation) -> int:
+    """The bytes of the entry; `RecordRejected` where no request has room for it."""
+    try:
+        size = len(json_bytes(entry.data))
+    except (TypeError, ValueError) as error:
+        raise _not_renderable(error) from error
+    if size > operation.batch_bytes:
+        raise RecordRejected(
+            f"The record has {size:,} bytes; a request takes {operation.batch_bytes:,}."
+        )
+    return size
+
+
+def _not_renderable(error: Exception) -> RecordRejected:
+    return RecordRejected(f"The record cannot be rendered: {error}")
 
 
 def make_request(
     sync: Sync, operation: Operation, entries: Sequence[Entry], prepared: Prepared
 ) -> Rendered:
-    """The request that carries these entries."""
+    """The request that carries these entries; `TemplateError` where none can."""
     context = shared_context(sync, prepared) | {"entries": [e.data for e in entries]}
     first = entries[0]
     if operation.batch_size == 1:
         context |= row_context(sync, first.row, prepared) | {"entry": first.data}
-    return operation.template(first.row.ref).render(context)
+    try:
+        return operation.template(first.row.ref).render(context)
+    except (TypeError, ValueError) as error:
+        raise TemplateError(str(error)) from error
 
 
 def make_search(find: Find, searched: Sequence[Searched]) -> Rendered:
@@ -122,7 +133,7 @@ def _row_context(sync: Sync, row: Row, shared: dict[str, Any]) -> dict[str, Any]
 
 def with_ref(row: Row, ref: str | None) -> Row:
     """The row, with the identifier that the tool has for it; None where unknown."""
-    return replace(row, ref=ref)
+    return row._replace(ref=ref)
 
 
 def idempotency_key(entries: Sequence[Entry]) -> str:
@@ -133,7 +144,7 @@ def idempotency_key(entries: Sequence[Entry]) -> str:
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
 
-def _record(sync: Sync, row: Row) -> tuple[Any, dict[str, Any]]:
+def _record(sync: Sync, row: Row) -> tuple[Any, Mapping[str, Any]]:
     """The record as the action takes it, and the columns that are no field of it.
 
     Of a row that leaves only the key is known; where the action has fields, that is
@@ -141,7 +152,7 @@ def _record(sync: Sync, row: Row) -> tuple[Any, dict[str, Any]]:
     """
     action = sync.action
     if not action.fields:
-        return row.record, dict(row.record or {})
+        return row.record, row.record or {}
     columns = {sync.key: row.key} if row.record is None else row.record
     record = {
         name: _field(sync, action, name, columns, is_whole=row.record is not None)

@@ -11,6 +11,7 @@ log as (
         rows.at,
         {
             'outcome': outcome,
+            'code': code,
             'operation': operation,
             'fingerprint': fingerprint,
             'ref': destination_ref,

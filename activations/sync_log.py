@@ -1,8 +1,10 @@
 """The sync log: the outcome of every row, appended to `raw/sync_log`.
 
-It is the only memory of what a destination holds. A row is written after its effect,
-never before: first to a journal, in the moment the answer is read, then, many at once,
-to the log itself. A run that is killed sends again only what was under way.
+It is the only memory of what a destination holds. An outcome is written after its
+effect, never before: first to a journal, in the moment the answer is read, then, many
+at once, to the log itself. The journal also tells what is about to be sent, so that of
+a run that is killed it is known what was under way: this has failed, and may have
+arrived. A run that is killed sends again only that.
 """
 
 from __future__ import annotations
@@ -10,13 +12,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from activations.connectors import Outcome
-from activations.journal import Journal, journal_path, journals_left, land_journal
+from activations.connectors import Outcome, Row
+from activations.journal import (
+    UNKNOWN,
+    Journal,
+    journal_path,
+    journals_left,
+    land_journal,
+)
 from activations.leases import Fence
 from activations.sync import Sync
 from collector.object_storage import RawPlace
@@ -69,6 +77,7 @@ class SyncLog:
         self._now = now
         self._noted: list[tuple[Any, ...]] = []
         self._noted_counts: Counter[tuple[str, str]] = Counter()
+        self._under_way: dict[str, tuple[int, Row]] = {}
         self._journal: Journal | None = None
         self._began = 0.0
         self._journals = 0
@@ -77,27 +86,43 @@ class SyncLog:
         self._landing = threading.Lock()
         self.counts: Counter[tuple[str, str]] = Counter()
 
+    def sending(self, rows: Collection[Row]) -> None:
+        """Write down that these rows are about to be sent.
+
+        Raises `LeaseLost` where another run has taken over: nothing more may be sent.
+        """
+        self._lease.check()
+        if not rows:
+            return
+        at = self._tick(len(rows))
+        expected = {row.key: (at + n, row) for n, row in enumerate(rows)}
+        with self._current:
+            self._under_way |= expected
+            self._expect(expected)
+
+    def not_sent(self, rows: Iterable[Row]) -> None:
+        """Write down that these rows did not leave, as nobody had come to them."""
+        with self._current:
+            keys = [row.key for row in rows if self._under_way.pop(row.key, None)]
+            if keys:
+                self._open_journal().forget(keys)
+
     def add(self, outcome: Outcome) -> None:
         """Note an outcome; `commit` writes it down."""
-        row = outcome.row
-        self._last += 1
-        if not self._noted:
-            self._last = max(self._last, _microseconds(self._now()))
-        message = outcome.message
-        if message is not None:
-            message = self._sync.account.redact(message)[:MESSAGE_LENGTH]
-        self._noted.append(
-            (
-                *(self._last, row.key, row.operation, outcome.outcome, row.fingerprint),
-                *(outcome.code, message, outcome.ref),
-                *(outcome.attempts, outcome.request_ms),
-            )
-        )
-        self._noted_counts[outcome.outcome, row.operation] += 1
+        self.add_all((outcome,))
 
-    def check(self) -> None:
-        """Raise `LeaseLost` where another run has taken over: nothing more is sent."""
-        self._lease.check()
+    def add_all(self, outcomes: Collection[Outcome]) -> None:
+        """Note outcomes; `commit` writes them down."""
+        at = self._tick(len(outcomes))
+        for row, outcome, code, message, *told in outcomes:
+            if message is not None:
+                message = self._sync.account.redact(message)[:MESSAGE_LENGTH]
+            operation, key, fingerprint, *_ = row
+            self._noted.append(
+                (at, key, operation, outcome, fingerprint, code, message, *told)
+            )
+            self._noted_counts[outcome, operation] += 1
+            at += 1
 
     def commit(self) -> None:
         """Write down what was noted: from now on a kill cannot undo it.
@@ -107,12 +132,18 @@ class SyncLog:
         if not self._noted:
             return
         with self._lease.fenced(), self._current:
-            if self._journal is None:
-                self._journal = self._new_journal()
-            self._journal.append(self._noted)
+            self._open_journal().append(self._noted)
+            for _, key, *_ in self._noted:
+                self._under_way.pop(key, None)
         self.counts += self._noted_counts
         self._noted.clear()
         self._noted_counts.clear()
+
+    def _tick(self, rows: int) -> int:
+        """The first of so many times, in microseconds, that nobody else has."""
+        first = max(self._last + 1, _microseconds(self._now()))
+        self._last = first + rows - 1
+        return first
 
     def tidy(self) -> None:
         """Make what is written outlive a power cut, and land it when it is much or old.
@@ -129,7 +160,14 @@ class SyncLog:
                 self._land_current()
 
     def flush(self) -> None:
-        """Make everything noted part of the sync log."""
+        """Make everything noted part of the sync log, as the last thing of a run."""
+        self.commit()
+        self.add_all(
+            [
+                Outcome(row, "failed", UNKNOWN.code, UNKNOWN.message, attempts=1)
+                for _, row in self._under_way.values()
+            ]
+        )
         self.commit()
         with self._landing:
             self._land_current()
@@ -137,10 +175,25 @@ class SyncLog:
     def _land_current(self) -> None:
         with self._current:
             journal, self._journal = self._journal, None
+            if journal is not None and self._under_way:
+                # What is under way is told of by the next one from here on.
+                self._expect(self._under_way)
+                journal.forget(list(self._under_way))
         if journal is not None:
             journal.close()
             with self._lease.fenced():
                 land_journal(self._raw_dir, journal.path)
+
+    def _expect(self, rows: Mapping[str, tuple[int, Row]]) -> None:
+        fields = [
+            (at, key, row.operation, row.fingerprint) for key, (at, row) in rows.items()
+        ]
+        self._open_journal().expect(fields)
+
+    def _open_journal(self) -> Journal:
+        if self._journal is None:
+            self._journal = self._new_journal()
+        return self._journal
 
     def _new_journal(self) -> Journal:
         self._journals += 1

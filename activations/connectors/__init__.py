@@ -15,18 +15,18 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Planned = Literal["insert", "update", "delete"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A planned row: the record that a key shall have (None where it is deleted).
 
     `ref` is the identifier that the destination gave it. `idempotency_key` stays the
-    same until the row is known to be delivered. `is_retry` is true where the last
-    attempt at this key failed.
+    same until the row is known to be delivered. `goes_alone` is true where the last
+    attempt at this key failed, perhaps because of this row. A tuple, because runs make
+    one for each of their rows.
     """
 
     operation: Planned
@@ -35,7 +35,7 @@ class Row:
     record: Mapping[str, Any] | None
     ref: str | None = None
     idempotency_key: str = ""
-    is_retry: bool = False
+    goes_alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ class Batch:
     log_dir: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a row."""
 
     row: Row

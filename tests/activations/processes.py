@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
@@ -116,9 +117,14 @@ def logged(data_dir: Path) -> set[str]:
         rows = pq.ParquetFile(file).read().to_pylist()
         keys |= {row["key"] for row in rows if row["outcome"] == "succeeded"}
     for path in journals_left(data_dir / "log", NAME):
-        (_, *lines) = path.read_bytes().splitlines()
-        for line in lines:
-            columns = json.loads(line.partition(b" ")[2])
+        for columns in journal_lines(path, "outcomes"):
             told = zip(columns[1], columns[3], strict=True)
             keys |= {key for key, outcome in told if outcome == "succeeded"}
     return keys
+
+
+def journal_lines(path: Path, kind: str) -> list[list[Any]]:
+    """The lines of a kind (outcomes, expected, forgotten) of a journal."""
+    (_, *lines) = path.read_bytes().splitlines()
+    told = [json.loads(line.partition(b" ")[2]) for line in lines]
+    return [line[kind] for line in told if kind in line]

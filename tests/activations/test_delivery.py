@@ -17,6 +17,7 @@ from activations.counts import Counts
 from activations.journal import journals_left
 from activations.retries import retry_after
 from tests.activations.bench import NAME, Bench, bench, catalog_at, email
+from tests.activations.processes import journal_lines
 from tests.activations.scripted import Destination, Give, Got
 
 
@@ -356,5 +357,4 @@ def test_outcomes_are_written_down_as_answers_come(
 
 
 def count_rows(journal: Path) -> int:
-    (_, *lines) = journal.read_bytes().splitlines()
-    return sum(len(json.loads(line.partition(b" ")[2])[0]) for line in lines)
+    return sum(len(columns[0]) for columns in journal_lines(journal, "outcomes"))

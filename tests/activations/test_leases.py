@@ -14,7 +14,7 @@ from activations.errors import LeaseLost, SyncRunning
 from activations.journal import journals_left
 from activations.leases import Lease, hold_lease
 from activations.sync_log import SyncLog, land_what_is_left
-from tests.activations.bench import NAME, Bench
+from tests.activations.bench import NAME, Bench, email
 from tests.activations.scripted import Destination
 
 
@@ -213,6 +213,61 @@ def test_a_plan_knows_what_a_killed_run_had_told(
         log.commit()
     assert crm.run().planned.total == 0
     assert destination.requests == []
+
+
+def kill_while_sending(work: Bench, answered: int, *, journal_rows: int = 1000) -> None:
+    """A run that had these answers and was killed while it waited for the others."""
+    with hold_lease(work.data_dir / "log", NAME) as lease:
+        rows = list(work.plan().rows())
+        log = write_log(work, lease, journal_rows=journal_rows)
+        log.sending(rows)
+        for row in rows[:answered]:
+            log.add(Outcome(row=row, outcome="succeeded"))
+            log.commit()
+            log.tidy()
+
+
+@pytest.mark.parametrize("journal_rows", [1000, 2])
+def test_what_was_under_way_at_a_kill_may_have_arrived(
+    crm: Bench, destination: Destination, journal_rows: int
+) -> None:
+    """It is in doubt, wherever journals began and ended: sent again, or removed."""
+    crm.people(range(6))
+    kill_while_sending(crm, 3, journal_rows=journal_rows)
+    crm.people(range(2, 5))
+    run = crm.run(allow_deletes=4)
+    unknown = [row["key"] for row in crm.log() if row["code"] == "unknown"]
+    assert unknown == [email(3), email(4), email(5)]
+    # Together in one batch: that their run ended is no fault of theirs.
+    assert [len(got.json) for got in destination.requests] == [2, 3]
+    assert (run.succeeded.insert, run.succeeded.delete) == (2, 3)
+    deleted = {each["key"] for each in destination.requests[-1].json}
+    assert deleted == {email(0), email(1), email(5)}
+
+
+def test_what_changes_back_after_a_kill_is_sent_once_more(
+    crm: Bench, destination: Destination
+) -> None:
+    crm.people([1])
+    crm.run()
+    crm.people([1], plan="pro")
+    kill_while_sending(crm, 0)
+    crm.people([1])
+    assert crm.run().succeeded.update == 1
+    assert crm.run().planned.total == 0
+
+
+def test_what_did_not_leave_is_in_no_doubt(crm: Bench) -> None:
+    log_dir = crm.data_dir / "log"
+    crm.people(range(3))
+    with hold_lease(log_dir, NAME) as lease:
+        log = write_log(crm, lease)
+        rows = list(crm.plan().rows())
+        log.sending(rows)
+        log.not_sent(rows[:2])
+    with hold_lease(log_dir, NAME) as lease:
+        land_what_is_left(crm.data_dir / "raw", log_dir, NAME, lease=lease)
+    assert [row["key"] for row in crm.log()] == [email(2)]
 
 
 def test_the_lease_file_names_the_process(tmp_path: Path) -> None:

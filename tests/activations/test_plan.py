@@ -53,7 +53,7 @@ def test_rows_that_failed_come_last(crm: Bench) -> None:
     log.flush()
     rows = list(crm.plan().rows())
     assert [row.key for row in rows] == [email(1), email(2), email(0)]
-    assert [row.is_retry for row in rows] == [False, False, True]
+    assert [row.goes_alone for row in rows] == [False, False, True]
 
 
 def test_keys_must_be_there_and_stand_once(
