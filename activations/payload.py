@@ -69,33 +69,18 @@ def prepare(
     that the log knows and that have not arrived.
     """
     relation = _relation(sync)
-    types = _types(con, sync)
+    types = types_of(con, sync)
     for column in filter(None, (sync.key, sync.watermark)):
         if column not in types:
             raise PayloadError(
                 f"{sync.name}: '{column}' is not a column of {sync.schema}."
                 f"{sync.table}. Columns: {', '.join(types)}."
             )
-    missing = tuple(name for name in sync.consent if types.get(name) != "BOOLEAN")
-    # Without the columns nothing goes out; what would, is counted as if all consented.
-    columns = () if missing else sync.consent
-    allowed = " and ".join(f"coalesce({quoted(name)}, false)" for name in columns)
-    allowed = allowed or "true"
+    missing, allowed = _missing_consent(sync, types), _allowed(sync, types)
     sent = {name: kind for name, kind in types.items() if is_sent(name)}
     con.execute(
-        # Names of the model and its columns, quoted; values have no place here.
-        f"""
-        create or replace temp view sync_payload as
-        select key, record, md5(record) as fingerprint, is_allowed
-        from (
-            select
-                cast({quoted(sync.key)} as varchar) as key,
-                {record_of(types)} as record,
-                {allowed} as is_allowed
-            from {relation}
-            where {_since(sync, types, since)}
-        )
-        """  # noqa: S608 - see above
+        "create or replace temp view sync_payload as "
+        + _rows(sync, types, _since(sync, types, since))
     )
     con.execute(f"create or replace temp macro sync_left_record(key) as {_left(sync)}")
     watermark = "null" if sync.watermark is None else quoted(sync.watermark)
@@ -124,11 +109,60 @@ def prepare(
     )
 
 
+def _missing_consent(sync: Sync, types: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(name for name in sync.consent if types.get(name) != "BOOLEAN")
+
+
+def _allowed(sync: Sync, types: Mapping[str, str]) -> str:
+    """Whether a row may be sent, as SQL.
+
+    Where a column of consent is missing nothing goes out; what would, is counted as if
+    all consented.
+    """
+    if _missing_consent(sync, types):
+        return "true"
+    columns = [f"coalesce({quoted(name)}, false)" for name in sync.consent]
+    return " and ".join(columns) or "true"
+
+
+def _rows(sync: Sync, types: Mapping[str, str], condition: str) -> str:
+    """The rows of the model that fulfil `condition`, as they are compared, as SQL."""
+    sent = ", ".join(quoted(name) for name in sorted(filter(is_sent, types)))
+    # Names of the model and its columns, quoted; values have no place here.
+    return f"""
+        select
+            key,
+            record,
+            md5(record) as fingerprint,
+            row_hash,
+            is_allowed,
+            payload_row
+        from (
+            select
+                rowid as payload_row,
+                cast({quoted(sync.key)} as varchar) as key,
+                {record_of(types)} as record,
+                hash({sent}) as row_hash,
+                {_allowed(sync, types)} as is_allowed
+            from {_relation(sync)}
+            where {condition}
+        )
+    """  # noqa: S608 - see above
+
+
+def rows_where(con: duckdb.DuckDBPyConnection, sync: Sync, condition: str) -> str:
+    """The rows of the payload that fulfil `condition`, as SQL.
+
+    Records are made of no other rows, as they would be of all in `sync_payload`.
+    """
+    return _rows(sync, types_of(con, sync), condition)
+
+
 def _relation(sync: Sync) -> str:
     return f"{quoted(sync.schema)}.{quoted(sync.table)}"
 
 
-def _types(con: duckdb.DuckDBPyConnection, sync: Sync) -> dict[str, str]:
+def types_of(con: duckdb.DuckDBPyConnection, sync: Sync) -> dict[str, str]:
     """The columns of the model, with DuckDB's types."""
     try:
         described = con.execute(f"describe {_relation(sync)}").fetchall()
@@ -210,7 +244,9 @@ def planned_rows(
     limit: int | None = None,
 ) -> Generator[Row, None, None]:
     """The rows of `sync_changes` that `chosen` picks, in the order of sending."""
-    read = json_reader(_types(con, sync).values())
+    is_chosen = f"cast({quoted(sync.key)} as varchar) in (from chosen_keys)"
+    rows = rows_where(con, sync, is_chosen)
+    read = json_reader(types_of(con, sync).values())
     cursor = con.execute(
         # `chosen` is one of the conditions written in plan.py.
         f"""
@@ -227,6 +263,12 @@ def planned_rows(
                 key
             {f"limit {limit}" if limit is not None else ""}
 
+        ),
+
+        chosen_keys as (
+
+            select key from chosen
+
         )
 
         select
@@ -241,7 +283,7 @@ def planned_rows(
             chosen.since_run,
             coalesce(chosen.goes_alone, false)
         from chosen
-        left join sync_payload as payload on chosen.key = payload.key
+        left join ({rows}) as payload on chosen.key = payload.key
         order by
             chosen.kind = 'left',
             chosen.failed_at nulls first,

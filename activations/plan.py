@@ -18,11 +18,11 @@ import duckdb
 
 from activations.connectors import Planned, Row
 from activations.counts import OPERATIONS
+from activations.digest import compare, find_digest, read_states
 from activations.facts import facts_of
 from activations.guards import KINDS, Kind, Situation, find_holds
 from activations.payload import (
     Payload,
-    check_keys,
     first,
     one,
     open_published,
@@ -44,8 +44,7 @@ _SENT_ON_LEAVE: Mapping[Leave, Planned | None] = {
     "delete": "delete",
     "set": "update",
 }
-_PLAN_SQL = Path(__file__).with_name("plan.sql")
-_STATES_SQL = Path(__file__).with_name("states.sql")
+_PLAN_SQL = Path(__file__).with_name("sql") / "plan.sql"
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,7 @@ class Plan:
     destination_rows: int
     watermark: str | None
     last_logged_at: datetime | None
+    digest: Path | None = field(repr=False)
     held_kinds: Sequence[Kind] = field(repr=False)
     con: duckdb.DuckDBPyConnection = field(repr=False)
 
@@ -147,7 +147,7 @@ def make_plan(
     raw = CollectorSettings(data_dir=data_dir).raw_place()
     with facts_of(con, raw, sync.name):
         asked = read_requests(con)
-        payload = _compare(con, sync, asked)
+        payload, digest = _compare(con, sync, asked, data_dir / "log")
         (last_logged_at,) = one(con, "select max(log.at) from sync_log_rows as log")
         remembered = remembered_rows(con, sync)
     tally = _tally(con)
@@ -155,7 +155,7 @@ def make_plan(
         account=sync.account.name,
         planned={kind: sum(_planned(tally, {kind}).values()) for kind in KINDS},
         payload_rows=payload.rows,
-        destination_rows=_destination_rows(con),
+        destination_rows=_destination_rows(con, sync),
         age=_age(con),
         missing_consent=payload.missing_consent,
         remembered_rows=remembered,
@@ -188,23 +188,26 @@ def make_plan(
         destination_rows=situation.destination_rows,
         watermark=payload.watermark,
         last_logged_at=max(filter(None, (last_logged_at, asked.last_at)), default=None),
+        digest=digest,
         held_kinds=tuple(held),
         con=con,
     )
 
 
-def _compare(con: duckdb.DuckDBPyConnection, sync: Sync, asked: Asked) -> Payload:
+def _compare(
+    con: duckdb.DuckDBPyConnection, sync: Sync, asked: Asked, log_dir: Path
+) -> tuple[Payload, Path | None]:
     """Make `sync_changes`, what differs between payload and destination."""
-    target = {"destination": sync.account.name, "action": sync.target}
-    states, plan = _STATES_SQL.read_text(), _PLAN_SQL.read_text()
-    con.execute(f"create or replace temp table sync_states as {states}", target)
+    digest = find_digest(con, sync, log_dir)
+    read_states(con, sync, digest)
     since = None if sync.watermark is None else last_watermark(con, sync)
     payload = prepare(con, sync, since=since)
-    check_keys(con, sync)
+    compare(con, sync, payload, digest=digest, resynced_at=asked.resynced_at)
     con.execute(
-        f"create or replace temp table sync_changes as {plan}",
+        f"create or replace temp table sync_changes as {_PLAN_SQL.read_text()}",
         {
-            **target,
+            "destination": sync.account.name,
+            "action": sync.target,
             "mode": sync.mode,
             "on_leave": _SENT_ON_LEAVE[sync.leave],
             "on_withdrawal": _SENT_ON_LEAVE[sync.withdrawal],
@@ -215,7 +218,7 @@ def _compare(con: duckdb.DuckDBPyConnection, sync: Sync, asked: Asked) -> Payloa
             "dead_since": datetime.now(UTC) - DEAD_AFTER,
         },
     )
-    return payload
+    return payload, digest
 
 
 _Tally = Mapping[tuple[Kind, Planned, str], int]
@@ -244,18 +247,12 @@ def _with(tally: _Tally, verdict: str) -> int:
     return sum(number for (_, _, found), number in tally.items() if found == verdict)
 
 
-def _destination_rows(con: duckdb.DuckDBPyConnection) -> int:
+def _destination_rows(con: duckdb.DuckDBPyConnection, sync: Sync) -> int:
     """What the destination holds of the sync, but for what was told that it left."""
-    (rows,) = one(
-        con,
-        """
-        select count(*)
-        from sync_states
-        where
-            is_held
-            and held_fingerprint is distinct from md5(sync_left_record(key))
-        """,
-    )
+    query = "select count(*) from sync_states where is_held"
+    if sync.leave == "set":
+        query += " and held_fingerprint is distinct from md5(sync_left_record(key))"
+    (rows,) = one(con, query)
     return int(rows)
 
 

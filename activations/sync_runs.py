@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from activations.errors import ActivationError, RequestError, SyncRunning
 from activations.facts import fact_files, view_facts
-from activations.payload import first, one
+from activations.payload import first
 from activations.sync import Sync
 from collector.datasets import SYNC_RUNS
 from collector.errors import ObjectStorageError
@@ -103,7 +103,7 @@ def last_watermark(con: duckdb.DuckDBPyConnection, sync: Sync) -> str | None:
 
 def remembered_rows(con: duckdb.DuckDBPyConnection, sync: Sync) -> int:
     """How many rows runs left in the destination, where the log has forgotten all."""
-    if one(con, "select count(*) from sync_states") != (0,):
+    if first(con, "select 1 from sync_states limit 1"):
         return 0
     row = first(
         con,

@@ -16,7 +16,8 @@ import yaml
 
 from activations.actions import Action, Mode
 from activations.destinations import load_destinations
-from activations.facts import fact_files
+from activations.digest import write_digest
+from activations.facts import fact_files, facts_of
 from activations.guards import Guards
 from activations.manifest import CATALOG, Catalog, Manifest
 from activations.plan import Plan, make_plan
@@ -104,6 +105,17 @@ class Bench:
             rows += pq.ParquetFile(file).read().to_pylist()
         finished = [row for row in rows if row["event"] == "finished"]
         return sorted(finished, key=lambda row: row["at"])
+
+    def digest(self, plan: Plan, *, stale_share: float = 0.0) -> None:
+        """Write a digest, as runs of large syncs do after a plan and its delivery."""
+        with facts_of(self.con, self.data_dir / "raw", self.sync.name):
+            write_digest(
+                self.con,
+                self.sync,
+                self.data_dir / "log",
+                plan.digest,
+                stale_share=stale_share,
+            )
 
     def write_log(
         self,

@@ -229,6 +229,8 @@ def live(
             compare(plan, rows, model, payload)
             deliver(work, plan, rows, model, destination, taken, lost, random, run)
             assert FOREIGN.items() <= destination.items()
+            if random.random() < 0.6:
+                work.digest(plan)
         settle(work, model, destination, story[-1][0], lost)
 
 

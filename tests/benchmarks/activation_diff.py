@@ -3,7 +3,8 @@
 A payload of 20 columns of which one row in a hundred has changed, and a sync log that
 tells of every row as it was. `stored hash` is the least that can be done: DuckDB's
 `hash` of the payload's columns, joined with keys and hashes that stand in a table.
-`kith` is a plan: from the Parquet of the sync log, with guards and the check of keys.
+`kith` is a plan: from the Parquet of the sync log and its digest, with guards and the
+check of keys; `kith, whole log` is the first one, which has no digest.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def write_payload(database: Path, scratch: Path, rows: int) -> None:
         )
         _store_hashes(connection)
         _write_log(connection, scratch)
+        _write_digest(connection, scratch)
         connection.execute(
             f"update {TABLE} set visits = visits + 100 where customer_id % 100 = 0"  # noqa: S608 - a constant
         )
@@ -93,6 +95,19 @@ def _write_log(connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
     )
 
 
+def _write_digest(connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
+    """What such a run leaves for the next plan."""
+    from activations.digest import write_digest
+    from activations.facts import facts_of
+    from activations.plan import make_plan
+
+    sync, log_dir = _sync(scratch), scratch / "log"
+    log_dir.mkdir()
+    plan = make_plan(sync, data_dir=scratch, con=connection)
+    with facts_of(connection, scratch / "raw", sync.name):
+        write_digest(connection, sync, log_dir, plan.digest)
+
+
 def stored_hash(database: Path, scratch: Path) -> Row:
     """The join alone; how many rows are new, changed and gone."""
     with duckdb.connect(database, read_only=True) as connection:
@@ -111,7 +126,7 @@ def stored_hash(database: Path, scratch: Path) -> Row:
         return {"changed": sum(counts), **asdict(stretch.end())}
 
 
-def kith(database: Path, scratch: Path) -> Row:
+def kith(database: Path, scratch: Path, *, has_digest: bool = True) -> Row:
     """A plan."""
     from activations.plan import make_plan
 
@@ -120,12 +135,24 @@ def kith(database: Path, scratch: Path) -> Row:
         stretch = Stretch()
         plan = make_plan(sync, data_dir=scratch, con=connection)
         used = stretch.end()
+    assert (plan.digest is not None) == has_digest
     return {"changed": plan.planned + sum(plan.held.values()), **asdict(used)}
+
+
+def kith_whole_log(database: Path, scratch: Path) -> Row:
+    """A plan where no run has left a digest."""
+    digests, aside = scratch / "log", scratch / "aside"
+    digests.rename(aside)
+    try:
+        return kith(database, scratch, has_digest=False)
+    finally:
+        aside.rename(digests)
 
 
 PROGRAMS: dict[str, Callable[[Path, Path], Row]] = {
     "stored hash": stored_hash,
     "kith": kith,
+    "kith, whole log": kith_whole_log,
 }
 
 

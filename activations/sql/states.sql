@@ -8,7 +8,7 @@ log as (
 
     select
         key,
-        rows.at,
+        facts.at,
         {
             'outcome': outcome,
             'code': code,
@@ -16,10 +16,9 @@ log as (
             'fingerprint': fingerprint,
             'ref': destination_ref,
             'run_id': run_id,
-            'at': rows.at
+            'at': facts.at
         } as fact
-    from sync_log_rows as rows
-    where destination = $destination and action = $action
+    from sync_facts as facts
 
 ),
 

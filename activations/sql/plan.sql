@@ -25,8 +25,8 @@ compared as (
         states.effect,
         states.attempt,
         states.latest
-    from sync_payload as payload
-    full outer join sync_states as states on payload.key = states.key
+    from sync_compared_payload as payload
+    full outer join sync_compared_states as states on payload.key = states.key
     where payload.is_allowed or states.is_held or states.is_in_doubt
 
 ),
