@@ -12,6 +12,7 @@ look at all that is known now.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,9 @@ _WAREHOUSE = "warehouse"
 _PUBLISHED = "published"
 _CAME_IN = ("received_at", "first_seen_at")
 """Columns that say when a row came to be known, by the models that have one."""
+
+
+_REF = re.compile(r"ref\('(\w+)'\)")
 
 
 class AsOfProblem(Exception):
@@ -180,13 +184,15 @@ def _compiled_for(at: datetime, project_dir: Path) -> dict[str, Model]:
 
 def _model(node: Mapping[str, Any], nodes: Mapping[str, Any]) -> Model:
     above = [nodes[one]["name"] for one in node["depends_on"]["nodes"] if one in nodes]
+    # Its materialization reads others too, which it does not name.
+    named = set(_REF.findall(node["raw_code"]))
     return Model(
         name=node["name"],
         schema=node["schema"],
         alias=node["alias"],
         sql=node.get("compiled_code") or "",
         file=node["original_file_path"],
-        above=tuple(above),
+        above=tuple(name for name in above if name in named),
     )
 
 

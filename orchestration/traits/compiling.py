@@ -28,6 +28,9 @@ from orchestration.traits.words import trait_words
 FOLDER = Path("models/traits")
 COMMAND = "./kith trait compile"
 
+_BY_PROFILE = "{{ config(materialized='by_profile') }}"
+"""Only profiles that something has changed for are computed anew."""
+
 
 @dataclass(frozen=True)
 class TopicFile:
@@ -102,7 +105,7 @@ def compile_topics(
             mistakes.add((), f"stands in {file.yml.name}; a model has its own yml")
         topic = read_topic(file.entry, catalogue, mistakes)
         if topic is not None:
-            text = sealed(model_text(topic_query(topic)), source=file.yml.name)
+            text = sealed(_model_text(topic), source=file.yml.name)
             compiled.append(Compiled(file, topic, text))
         problems += located(
             mistakes,
@@ -153,6 +156,13 @@ def trait_problems(project_dir: Path, catalogue: Catalogue) -> list[str]:
         if old is not None:
             problems.append(f"{_shown(one.file.yml, project_dir)}: {old}")
     return problems
+
+
+def _model_text(topic: Topic) -> str:
+    """The model of a topic. Traits of accounts follow from who is in them too, so that
+    all of them are computed in each build."""
+    text = model_text(topic_query(topic))
+    return text if topic.per == "account" else f"{_BY_PROFILE}\n\n{text}"
 
 
 def _models(path: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
--- Compiled from traits_identity.yml; fa293b5e43ee
+-- Compiled from traits_identity.yml; c0bd7187f525
+{{ config(materialized='by_profile') }}
+
 with
 
 events as (

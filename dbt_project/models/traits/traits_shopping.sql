@@ -1,4 +1,6 @@
--- Compiled from traits_shopping.yml; 5281684d8a5b
+-- Compiled from traits_shopping.yml; 75cedb5b69f3
+{{ config(materialized='by_profile') }}
+
 with
 
 order_completed as (
