@@ -29,6 +29,10 @@ BUILD_TIMES = (
     ("events", "int_event_models", "profiles_batch_id"),
     ("events", "int_event_models", "stored_batch_id"),
     ("identity", "*", "batch_id"),
+    ("identity", "int_followed_profiles", "built_at"),
+    ("identity", "int_followed_profiles", "identified_batch_id"),
+    ("identity", "int_followed_profiles", "owners_batch_id"),
+    ("identity", "int_followed_profiles", "stored_batch_id"),
     ("identity", "int_identifiers", "age_batch_id"),
     ("monitoring", "arrival_counts", "first_batch_id"),
     ("monitoring", "audience_freshness", "at"),
@@ -45,6 +49,7 @@ ENGINES_OWN = (
     ("events", "event_profiles", "rules_version"),
     ("events", "int_event_models", "version"),
     ("identity", "*", "rules_version"),
+    ("identity", "int_followed_profiles", "version"),
 )
 # What builds took differs with each of them.
 MEASURED = frozenset(

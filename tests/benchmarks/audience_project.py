@@ -36,28 +36,37 @@ create table identity.profile_merges (
     message_id varchar
 );
 create table identity.profile_identifiers (
-    profile_id varchar, identifier_type varchar, identifier_value varchar
+    profile_id varchar, identifier_type varchar, identifier_value varchar,
+    identifier_id bigint
+);
+create table identity.int_event_identifiers (
+    strongest_identifier_id bigint, batch_id bigint
+);
+create table identity.int_identifier_owners (
+    identifier_id bigint, profile_id varchar, batch_id bigint
 );
 create schema staging;
+create table staging.violation_releases (source_id varchar);
 """
 
 _CHOSEN = (
     *(TRAITS, "path:models/audiences/conditions", "config.materialized:audience"),
-    *("audience_changes", "audience_freshness"),
+    *("audience_changes", "audience_freshness", "int_followed_profiles"),
 )
 
-# How old the events are is asked of all of them.
+# How old the events are is asked of all of them. As the build leaves out what makes
+# them, it computes all traits and conditions anew.
 _RECEIVED = """
 create or replace table staging.stg_events as
-select received_at from events.page_viewed
+select received_at, 1 as batch_id from events.page_viewed
 union all
-select received_at from events.product_viewed
+select received_at, 1 from events.product_viewed
 union all
-select received_at from events.product_added
+select received_at, 1 from events.product_added
 union all
-select received_at from events.order_completed
+select received_at, 1 from events.order_completed
 union all
-select received_at from events.order_refunded
+select received_at, 1 from events.order_refunded
 """
 
 

@@ -1,6 +1,7 @@
 {#-
-    A table with one row per `profile_id`, each of which follows from the events of that
-    profile and nothing else. Compiled traits and conditions are such tables.
+    A table with one row per `profile_id`, each of which follows from the events and
+    identifiers of that profile and nothing else. Compiled traits and conditions are such
+    tables.
 
     A build runs the model's select over the events of the profiles that may have another
     row now, and puts the rows of these in place of the old ones: profiles with new events,
@@ -9,10 +10,10 @@
 
     The whole table is made anew whenever that cannot be known: when anything that it is
     made from has another definition, something was released from quarantine or deleted,
-    by `--full-refresh`, when a build leaves out what the model is made from, when most
-    profiles are touched. So it is in each build if the model reads anything but events and
-    tables of this kind, or uses the time of the build in any way but those that
-    `edges_of_windows` knows (calendar windows, and times within a property).
+    by `--full-refresh`, when a build leaves out what the model is made from, when a third
+    of the profiles are touched. So it is in each build if the model reads anything but
+    events, profile_identifiers and tables of this kind, or uses the time of the build in
+    any way but those that `edges_of_windows` knows (as calendar windows do).
 -#}
 {% materialization by_profile, default %}
     {{ run_hooks(pre_hooks) }}

@@ -36,7 +36,7 @@
 
 
 {#- This model and the tables of its kind that it is made from, however far above; none if
-    it is made from anything else than these and events. -#}
+    it is made from anything else than these, events and profile_identifiers. -#}
 {% macro models_by_profile() %}
     {%- set found = [graph.nodes[model.unique_id]] -%}
     {#- The list grows while it is gone through. -#}
@@ -44,7 +44,9 @@
         {%- for input in inputs_by_profile(node) if input not in found -%}
             {%- if input.config.materialized == 'by_profile' -%}
                 {%- do found.append(input) -%}
-            {%- elif not is_events_of_profiles(input) -%}
+            {%- elif
+                not is_events_of_profiles(input) and input.name != 'profile_identifiers'
+            -%}
                 {{- return(none) -}}
             {%- endif -%}
         {%- endfor -%}
@@ -73,8 +75,12 @@
     {%- for days, number, unit in re.findall(ago, text) -%}
         {%- do edges.append((days or number, unit or 'day')) -%}
     {%- endfor -%}
-    {%- set rest = re.sub(ago, '', text) -%}
-    {%- set rest = re.sub(comparison ~ '\\{\\{ build_started_at\\(\\) \\}\\}', '', rest) -%}
+    {%- set until_now = comparison ~ '\\{\\{ build_started_at\\(\\) \\}\\}' -%}
+    {#- What happened after a build waits for the next one. -#}
+    {%- if re.search(until_now, text) -%}
+        {%- do edges.append(('0', 'day')) -%}
+    {%- endif -%}
+    {%- set rest = re.sub(until_now, '', re.sub(ago, '', text)) -%}
     {%- if re.search(
         '(?i)days_ago|time_ago|build_started|run_started_at|modules|now\\s*\\(|'
         ~ 'current_(date|time)|localtime|\\brandom|invocation_id', rest
@@ -135,7 +141,9 @@
             {{- return(none) -}}
         {%- endif -%}
         {%- set node = graph.nodes[unique_id] -%}
-        {%- do texts.append(unique_id ~ node.checksum.checksum) -%}
+        {%- do texts.append(
+            unique_id ~ node.checksum.checksum ~ node.get('contract', {}).get('checksum')
+        ) -%}
         {%- for parent in node.depends_on.nodes if parent not in above -%}
             {%- do above.append(parent) -%}
         {%- endfor -%}
@@ -196,8 +204,7 @@
             )) -%}
         {%- endfor -%}
     {%- endfor -%}
-    {#- What waited because its time had not come, and what a window has left behind. -#}
-    {%- set passed = ['timestamp >= ' ~ then ~ ' and timestamp <= ' ~ build_started_at()] -%}
+    {%- set passed = [] -%}
     {%- for number, unit in edges | unique -%}
         {%- do passed.append(
             'timestamp >= ' ~ then ~ " - interval '" ~ number ~ "' " ~ unit
@@ -225,7 +232,7 @@
                 where batch_id > {{ former['owners_batch_id'] }}
             )
 
-        {%- for table in tables | unique %}
+        {%- for table in tables | unique if passed %}
 
         union all
 

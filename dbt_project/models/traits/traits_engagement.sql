@@ -1,3 +1,5 @@
+{{ config(materialized='by_profile') }}
+
 with
 
 events as (
