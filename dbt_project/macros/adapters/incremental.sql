@@ -45,3 +45,18 @@
         ~ 'unique_key) or touched_nodes on Spark, not ' ~ strategy ~ '.'
     ) -}}
 {% endmacro %}
+
+
+{#- Whether tables that are made by profile take up only what has changed. On Spark that
+    has not been tried: they are made anew. -#}
+{% macro takes_up_profiles() %}
+    {{- return(adapter.dispatch('takes_up_profiles')()) -}}
+{% endmacro %}
+
+{% macro default__takes_up_profiles() %}
+    {{- return(true) -}}
+{% endmacro %}
+
+{% macro spark__takes_up_profiles() %}
+    {{- return(false) -}}
+{% endmacro %}

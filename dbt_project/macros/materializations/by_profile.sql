@@ -19,7 +19,8 @@
     {{ run_hooks(pre_hooks) }}
 
     {%- set state = state_of_profiles() -%}
-    {%- set former = followed_profiles(state) -%}
+    {%- set noted = noted_of_profiles() -%}
+    {%- set former = followed_profiles(state, noted) -%}
     {%- set target = this.incorporate(type='table') -%}
     {%- set touched = none -%}
     {%- if former is not none -%}
@@ -29,7 +30,7 @@
         {% set target = replace_table(sql) %}
     {% else %}
         {% set rows = create_work_table('rows', select_of_profiles(touched)) %}
-        {% set columns = adapter.get_columns_in_relation(rows) | map(attribute='name') | list %}
+        {% set columns = adapter.get_columns_in_relation(target) | map(attribute='name') | list %}
         {% do replace_part(
             target,
             [{'columns': ['profile_id'], 'keys': ['profile_id'], 'of': touched}],
@@ -37,7 +38,7 @@
             columns,
         ) %}
     {% endif %}
-    {% do note_followed_profiles(state) %}
+    {% do note_followed_profiles(state, noted) %}
     {% do adapter.commit() %}
     {% if touched is not none %}
         {% do drop_work_tables() %}

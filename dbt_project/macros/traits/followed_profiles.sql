@@ -152,28 +152,29 @@
 {% endmacro %}
 
 
-{#- How everything stood when the model was built last; none where it is to be made anew. -#}
-{% macro followed_profiles(state) %}
-    {%- set existing = load_cached_relation(this) -%}
-    {%- if
-        state.version is none or should_full_refresh()
-        or existing is none or existing.type != 'table'
-    -%}
-        {{- return(none) -}}
-    {%- endif -%}
+{#- What was noted of the model last; none where that is nothing. -#}
+{% macro noted_of_profiles() %}
     {%- set states = ref('int_followed_profiles') -%}
     {%- set name = string_literal(this.identifier) -%}
     {%- set found = run_query(
         'select * from ' ~ states ~ ' where model = ' ~ name ~ ' and step = '
         ~ '(select max(step) from ' ~ states ~ ' where model = ' ~ name ~ ')'
     ).rows -%}
+    {{- return(found[0] if found | length else none) -}}
+{% endmacro %}
+
+
+{#- How everything stood when the model was built last; none where it is to be made anew. -#}
+{% macro followed_profiles(state, former) %}
+    {%- set existing = load_cached_relation(this) -%}
     {%- if
-        found | length == 0 or found[0]['version'] != state.version
-        or modules.datetime.datetime.fromisoformat(found[0]['built_at']) > run_started_at
+        not takes_up_profiles() or state.version is none or should_full_refresh()
+        or existing is none or existing.type != 'table'
+        or former is none or former['version'] != state.version
+        or modules.datetime.datetime.fromisoformat(former['built_at']) > run_started_at
     -%}
         {{- return(none) -}}
     {%- endif -%}
-    {%- set former = found[0] -%}
     {%- set counts = run_query(
         'select (select count(*) from ' ~ ref('stg_events') ~ ' where batch_id <= '
         ~ former['stored_batch_id'] ~ ') as stored_count, '
@@ -249,8 +250,14 @@
 {% endmacro %}
 
 
-{#- Notes how everything stood in this build. -#}
-{% macro note_followed_profiles(state) %}
+{#- Notes how everything stood in this build, unless it is as noted: then only time has
+    passed, and the next build looks at edges since the build that was noted. -#}
+{% macro note_followed_profiles(state, former) %}
+    {%- set same = [] -%}
+    {%- for key, value in state.items() if former is not none -%}
+        {%- if former[key] | string == value | string -%}{%- do same.append(key) -%}{%- endif -%}
+    {%- endfor -%}
+    {%- if same | length < state | length -%}
     {%- set states = ref('int_followed_profiles') -%}
     {%- set name = string_literal(this.identifier) -%}
     {% call statement('note_state') -%}
@@ -272,4 +279,5 @@
         from {{ states }}
         where model = {{ name }}
     {%- endcall %}
+    {%- endif -%}
 {% endmacro %}
