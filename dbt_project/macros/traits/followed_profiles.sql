@@ -91,6 +91,17 @@
 {% endmacro %}
 
 
+{#- Whether a window function goes over rows of several profiles, as far as the SQL shows. -#}
+{% macro compares_profiles(node) %}
+    {%- set window = '(?i)\\bover\\s*\\(' -%}
+    {%- set of_a_profile = window
+        ~ '\\s*partition\\s+by\\s+(?:[a-z0-9_]+\\.)?profile_id\\b' -%}
+    {%- set windows = modules.re.findall(window, node.raw_code) -%}
+    {%- set of_profiles = modules.re.findall(of_a_profile, node.raw_code) -%}
+    {{- return(windows | length != of_profiles | length) -}}
+{% endmacro %}
+
+
 {#- How everything stands that the model is made from. The version is null where the next
     build cannot know what has changed since this one. -#}
 {% macro state_of_profiles() %}
@@ -126,7 +137,8 @@
     {%- if nodes is none -%}
         {{- return(none) -}}
     {%- endif -%}
-    {%- for node in nodes if edges_of_windows(node) is none -%}
+    {%- for node in nodes
+        if edges_of_windows(node) is none or compares_profiles(node) -%}
         {{- return(none) -}}
     {%- endfor -%}
     {%- set texts = [
