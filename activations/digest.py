@@ -22,7 +22,7 @@ from activations.payload import (
     check_keys,
     one,
     record_of,
-    rows_where,
+    rows_among,
     types_of,
 )
 from activations.sync import Sync
@@ -153,7 +153,7 @@ def compare(
         check_keys(con, sync)
     con.execute(
         "create or replace temp table sync_unlike_payload as "  # noqa: S608 - names
-        + rows_where(con, sync, "rowid in (select payload_row from sync_unlike)")
+        + rows_among(con, sync, "select key from sync_unlike")
     )
     con.execute(
         "create or replace temp table sync_unlike_settled as "
@@ -182,8 +182,8 @@ def _stand_once(con: duckdb.DuckDBPyConnection, payload: Payload) -> bool:
         con,
         """
         select
-            count(payload_row),
-            count(distinct key) filter (payload_row is not null),
+            count(*) filter (is_in_payload),
+            count(distinct key) filter (is_in_payload),
             count(*) filter (coalesce(trim(key), '') = ''),
             count(distinct digest_row) filter (is_held)
         from sync_unlike

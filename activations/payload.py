@@ -135,11 +135,9 @@ def _rows(sync: Sync, types: Mapping[str, str], condition: str) -> str:
             record,
             md5(record) as fingerprint,
             row_hash,
-            is_allowed,
-            payload_row
+            is_allowed
         from (
             select
-                rowid as payload_row,
                 cast({quoted(sync.key)} as varchar) as key,
                 {record_of(types)} as record,
                 hash({sent}) as row_hash,
@@ -150,11 +148,12 @@ def _rows(sync: Sync, types: Mapping[str, str], condition: str) -> str:
     """  # noqa: S608 - see above
 
 
-def rows_where(con: duckdb.DuckDBPyConnection, sync: Sync, condition: str) -> str:
-    """The rows of the payload that fulfil `condition`, as SQL.
+def rows_among(con: duckdb.DuckDBPyConnection, sync: Sync, keys: str) -> str:
+    """The rows of the payload that have one of these keys, as SQL.
 
     Records are made of no other rows, as they would be of all in `sync_payload`.
     """
+    condition = f"cast({quoted(sync.key)} as varchar) in ({keys})"
     return _rows(sync, types_of(con, sync), condition)
 
 
@@ -244,8 +243,7 @@ def planned_rows(
     limit: int | None = None,
 ) -> Generator[Row, None, None]:
     """The rows of `sync_changes` that `chosen` picks, in the order of sending."""
-    is_chosen = f"cast({quoted(sync.key)} as varchar) in (from chosen_keys)"
-    rows = rows_where(con, sync, is_chosen)
+    rows = rows_among(con, sync, "from chosen_keys")
     read = json_reader(types_of(con, sync).values())
     cursor = con.execute(
         # `chosen` is one of the conditions written in plan.py.

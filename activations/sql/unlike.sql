@@ -2,12 +2,12 @@
 -- a key is among them. All other rows the destination holds just as they are.
 select
     coalesce(payload.key, same.key) as key,
-    payload.payload_row,
+    payload.row_hash is not null as is_in_payload,
     same.digest_row,
     same.is_held
 from sync_payload as payload
 full outer join sync_same as same on payload.key = same.key
 where
-    (payload.payload_row is null and same.is_held)
+    (payload.row_hash is null and same.is_held)
     or payload.row_hash is distinct from same.row_hash
     or not payload.is_allowed

@@ -24,10 +24,11 @@
 {% endmacro %}
 
 
-{#- The latest batch of stored events; -1 while there is only one. -#}
+{#- The latest batch of stored events; -1 while there is only one, or none that a project
+    which is only compiled could ask. -#}
 {% macro latest_batch() %}
     {%- set stored = ref('stg_events') -%}
-    {%- if not execute -%}
+    {%- if not execute or load_cached_relation(stored) is none -%}
         {{- return(-1) -}}
     {%- endif -%}
     {{- return(single_value(
