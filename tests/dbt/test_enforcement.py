@@ -430,7 +430,9 @@ def tables(
         where
             column_name not in ('entered_at', 'at')
             and column_name not like '%batch_id'
-            and table_name not in ('int_event_models', 'int_latest_events')
+            and table_name not in (
+                'int_event_models', 'int_latest_events', 'int_followed_profiles'
+            )
         group by all
         """
     )
