@@ -210,7 +210,8 @@ def write_digest(
     (until,) = one(con, "select epoch_us(max(log.at)) from sync_log_rows as log")
     head = _head(con, sync, until=until)
     path = log_dir / f"sync-{sync.name}.{until:020d}{_SUFFIX}"
-    begun = path.with_suffix(".begun")
+    # Of one name, so that what a killed run has begun is written over.
+    begun = log_dir / f"sync-{sync.name}.digest.begun"
     listed = ", ".join(f"{name}: {literal(value)}" for name, value in head.items())
     con.execute(
         f"copy ({_sql('digest')}) to {literal(str(begun))} "

@@ -23,6 +23,7 @@ from tests.benchmarks.resources import Stretch
 
 Row = dict[str, Any]
 TABLE = "syncs.acct__people"
+_WRITE = "write"
 _COLUMNS = """
     'p' || n || '@example.com' as email, n as customer_id,
     'First ' || n % 5000 as first_name, 'Last ' || n % 90000 as last_name,
@@ -156,6 +157,14 @@ PROGRAMS: dict[str, Callable[[Path, Path], Row]] = {
 }
 
 
+def prepare_payload(database: Path, scratch: Path, rows: int) -> None:
+    """Write it in a process of its own: its memory is not that of what is measured."""
+    command = [sys.executable, "-m", "tests.benchmarks.activation_diff"]
+    subprocess.run(
+        [*command, _WRITE, str(database), str(scratch), str(rows)], check=True
+    )
+
+
 def measure(program: str, database: Path, scratch: Path) -> Row:
     """Run one program in a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.activation_diff"]
@@ -175,6 +184,9 @@ def _sync(scratch: Path) -> Any:
 
 
 if __name__ == "__main__":
-    _, name, database, scratch = sys.argv
-    told = PROGRAMS[name](Path(database), Path(scratch))
-    sys.stdout.write(json.dumps(told) + "\n")
+    _, name, database, scratch, *rest = sys.argv
+    if name == _WRITE:
+        write_payload(Path(database), Path(scratch), int(rest[0]))
+    else:
+        told = PROGRAMS[name](Path(database), Path(scratch))
+        sys.stdout.write(json.dumps(told) + "\n")

@@ -37,7 +37,7 @@ def measure(directory: Path, *, diffs: list[int], rows: int, runs: int) -> Row:
 def _diff(directory: Path, rows: int, runs: int) -> list[Row]:
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         database = Path(scratch) / "people.duckdb"
-        activation_diff.write_payload(database, Path(scratch), rows)
+        activation_diff.prepare_payload(database, Path(scratch), rows)
         found = _in_turn(
             activation_diff.PROGRAMS,
             runs,
