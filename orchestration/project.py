@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +41,9 @@ PERSONAS = ROOT / "tests" / "personas"
 DESTINATIONS = ROOT / "activations" / "destinations.yml"
 ALERTS = ROOT / "orchestration" / "alerts.yml"
 
-# What dbt parses; data and caches beside it do not make a manifest stale.
+# What dbt parses; data, logs and caches beside it do not make a manifest stale.
 _PARSED = {".sql", ".yml", ".yaml", ".md", ".csv"}
+_NOT_PARSED = {"__pycache__", "lint", "logs", "target"}
 
 
 def data_dir() -> Path:
@@ -230,9 +231,15 @@ def _is_fresh(manifest: Path, project_dir: Path) -> bool:
     if not manifest.exists():
         return False
     parsed_at = manifest.stat().st_mtime
-    # A directory changes when a file in it comes or goes.
-    return all(
-        path.stat().st_mtime < parsed_at
-        for path in (project_dir, *project_dir.rglob("*"))
-        if path.is_dir() or path.suffix in _PARSED
-    )
+    return all(path.stat().st_mtime < parsed_at for path in _parsed(project_dir))
+
+
+def _parsed(project_dir: Path) -> Iterator[Path]:
+    """Files that dbt parses, and their folders: these change when a file is removed.
+
+    Not the project's own folder: whoever types `dbt` makes one for its log in there.
+    """
+    for parent, folders, files in os.walk(project_dir):
+        folders[:] = [name for name in folders if name not in _NOT_PARSED]
+        parsed = [name for name in files if Path(name).suffix in _PARSED]
+        yield from (Path(parent, name) for name in folders + parsed)

@@ -254,6 +254,7 @@ def test_the_manifest_is_parsed_only_after_a_change(
     data_dir = tmp_path / "data"
     manifest = prepare_manifest(data_dir, project_dir=project)
     first = manifest.stat().st_mtime_ns
+    (project / "logs").mkdir()
     prepare_manifest(data_dir, project_dir=project)
     assert manifest.stat().st_mtime_ns == first
 
