@@ -1,8 +1,9 @@
 """Payloads: the rows of a sync model, read from the published database.
 
-What is made here is temporary: the view `sync_payload` (key, record as JSON, its
-fingerprint, whether the row may be sent) and the macro `sync_left_record` (the record
-that a key is left with when its row leaves). `plan.sql` reads them.
+What is made here is temporary: the views `sync_rows` (key, fields, the hash of these,
+whether the row may be sent) and `sync_payload` (with the record as JSON and its
+fingerprint instead), and the macro `sync_left_record` (the record that a key is left
+with when its row leaves). `plan.sql` reads them.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Payload:
 def prepare(
     con: duckdb.DuckDBPyConnection, sync: Sync, *, since: str | None
 ) -> Payload:
-    """Make the view `sync_payload`, and what tells of rows that left.
+    """Make the views of the payload, and what tells of rows that left.
 
     `since` is the watermark from which on rows are looked at; before it only those
     that the log knows and that have not arrived.
@@ -79,8 +80,12 @@ def prepare(
     missing, allowed = _missing_consent(sync, types), _allowed(sync, types)
     sent = {name: kind for name, kind in types.items() if is_sent(name)}
     con.execute(
-        "create or replace temp view sync_payload as "
+        "create or replace temp view sync_rows as "
         + _rows(sync, types, _since(sync, types, since))
+    )
+    con.execute(
+        "create or replace temp view sync_payload as "
+        + with_records(types, "from sync_rows")
     )
     con.execute(f"create or replace temp macro sync_left_record(key) as {_left(sync)}")
     watermark = "null" if sync.watermark is None else quoted(sync.watermark)
@@ -127,8 +132,22 @@ def _allowed(sync: Sync, types: Mapping[str, str]) -> str:
 
 def _rows(sync: Sync, types: Mapping[str, str], condition: str) -> str:
     """The rows of the model that fulfil `condition`, as they are compared, as SQL."""
-    sent = ", ".join(quoted(name) for name in sorted(filter(is_sent, types)))
+    sent = [quoted(name) for name in sorted(filter(is_sent, types))]
+    fields = ", ".join(f"{name} := {name}" for name in sent)
     # Names of the model and its columns, quoted; values have no place here.
+    return f"""
+        select
+            cast({quoted(sync.key)} as varchar) as key,
+            struct_pack({fields}) as fields,
+            hash({", ".join(sent)}) as row_hash,
+            {_allowed(sync, types)} as is_allowed
+        from {_relation(sync)}
+        where {condition}
+    """  # noqa: S608 - see above
+
+
+def with_records(types: Mapping[str, str], rows: str) -> str:
+    """These of the `sync_rows`, with record and fingerprint, as SQL."""
     return f"""
         select
             key,
@@ -138,14 +157,11 @@ def _rows(sync: Sync, types: Mapping[str, str], condition: str) -> str:
             is_allowed
         from (
             select
-                cast({quoted(sync.key)} as varchar) as key,
-                {record_of(types)} as record,
-                hash({sent}) as row_hash,
-                {_allowed(sync, types)} as is_allowed
-            from {_relation(sync)}
-            where {condition}
+                *,
+                {record_of(types, of="fields.")} as record
+            {rows}
         )
-    """  # noqa: S608 - see above
+    """  # noqa: S608 - names of columns, quoted
 
 
 def rows_among(con: duckdb.DuckDBPyConnection, sync: Sync, keys: str) -> str:
@@ -154,7 +170,8 @@ def rows_among(con: duckdb.DuckDBPyConnection, sync: Sync, keys: str) -> str:
     Records are made of no other rows, as they would be of all in `sync_payload`.
     """
     condition = f"cast({quoted(sync.key)} as varchar) in ({keys})"
-    return _rows(sync, types_of(con, sync), condition)
+    types = types_of(con, sync)
+    return with_records(types, f"from ({_rows(sync, types, condition)})")
 
 
 def _relation(sync: Sync) -> str:
@@ -173,14 +190,15 @@ def types_of(con: duckdb.DuckDBPyConnection, sync: Sync) -> dict[str, str]:
     return {str(column[0]): str(column[1]) for column in described}
 
 
-def record_of(types: Mapping[str, str]) -> str:
+def record_of(types: Mapping[str, str], *, of: str = "") -> str:
     """The record of a row as JSON, as SQL; its MD5 is the row's fingerprint.
 
-    `types` are those of the model's columns, of which not all are sent.
+    `types` are those of the model's columns, of which not all are sent; `of` is what
+    stands before their names.
     """
     # In alphabetical order, so that moving a column in the model sends nothing.
     fields = ", ".join(
-        f"{literal(name)}: {_ISO.get(types[name], '{}').format(quoted(name))}"
+        f"{literal(name)}: {_ISO.get(types[name], '{}').format(of + quoted(name))}"
         for name in sorted(filter(is_sent, types))
     )
     return f"cast(to_json({{{fields}}}) as varchar)"

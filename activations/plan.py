@@ -18,7 +18,7 @@ import duckdb
 
 from activations.connectors import Planned, Row
 from activations.counts import OPERATIONS
-from activations.digest import compare, find_digest, read_states
+from activations.digest import compare, find_digest, last_logged_at, read_states
 from activations.facts import facts_of
 from activations.guards import KINDS, Kind, Situation, find_holds
 from activations.payload import (
@@ -148,7 +148,7 @@ def make_plan(
     with facts_of(con, raw, sync.name):
         asked = read_requests(con)
         payload, digest = _compare(con, sync, asked, data_dir / "log")
-        (last_logged_at,) = one(con, "select max(log.at) from sync_log_rows as log")
+        logged_at = last_logged_at(con, digest)
         remembered = remembered_rows(con, sync)
     tally = _tally(con)
     situation = Situation(
@@ -187,7 +187,7 @@ def make_plan(
         payload_rows=payload.rows,
         destination_rows=situation.destination_rows,
         watermark=payload.watermark,
-        last_logged_at=max(filter(None, (last_logged_at, asked.last_at)), default=None),
+        last_logged_at=max(filter(None, (logged_at, asked.last_at)), default=None),
         digest=digest,
         held_kinds=tuple(held),
         con=con,
@@ -249,9 +249,11 @@ def _with(tally: _Tally, verdict: str) -> int:
 
 def _destination_rows(con: duckdb.DuckDBPyConnection, sync: Sync) -> int:
     """What the destination holds of the sync, but for what was told that it left."""
-    query = "select count(*) from sync_states where is_held"
+    counted = "is_held"
     if sync.leave == "set":
-        query += " and held_fingerprint is distinct from md5(sync_left_record(key))"
+        counted += " and held_fingerprint is distinct from md5(sync_left_record(key))"
+    # As a filter: with a condition DuckDB reads each key only to count it.
+    query = f"select count(*) filter ({counted}) from sync_states"  # noqa: S608 - written above
     (rows,) = one(con, query)
     return int(rows)
 

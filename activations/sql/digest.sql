@@ -24,14 +24,15 @@ select
     facts.fact.operation as operation,
     facts.fact.outcome as outcome,
     facts.fact.code as code,
-    facts.fact.fingerprint as fingerprint,
+    cast(facts.fact.fingerprint as uuid) as fingerprint,
     facts.fact.ref as destination_ref,
     facts.fact.run_id as run_id,
     facts.is_settled,
     case
         when not facts.is_settled then null
         when payload.fingerprint = facts.fact.fingerprint then payload.row_hash
-        when before.fingerprint = facts.fact.fingerprint then before.row_hash
+        when before.fingerprint = cast(facts.fact.fingerprint as uuid)
+            then before.row_hash
     end as row_hash
 from facts
 left join sync_compared_payload as payload on facts.key = payload.key

@@ -1,6 +1,13 @@
 -- States of keys whose last fact is that the destination took it, as `states.sql` tells
--- them of other keys: from `facts`, a table or view with that one fact of each key.
+-- them of other keys: from a table or view with that one fact of each key, as a digest has it.
 with
+
+settled as (
+
+    select * replace (replace(cast(fingerprint as varchar), '-', '') as fingerprint)
+    from query_table(given_facts)
+
+),
 
 facts as (
 
@@ -14,11 +21,11 @@ facts as (
             'fingerprint': fingerprint,
             'ref': destination_ref,
             'run_id': run_id,
-            'at': given.at
+            'at': settled.at
         } as fact,
         operation <> 'delete' as is_held,
         case when operation <> 'delete' then fingerprint end as held_fingerprint
-    from query_table(given_facts) as given
+    from settled
 
 )
 

@@ -3,9 +3,12 @@
 select
     coalesce(payload.key, same.key) as key,
     payload.row_hash is not null as is_in_payload,
+    payload.row_hash,
+    payload.is_allowed,
+    payload.fields,
     same.digest_row,
     same.is_held
-from sync_payload as payload
+from sync_rows as payload
 full outer join sync_same as same on payload.key = same.key
 where
     (payload.row_hash is null and same.is_held)
