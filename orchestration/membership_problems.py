@@ -1,8 +1,8 @@
-"""What is wrong in who may be contacted and how old inputs may be, for `kith check`.
+"""What is wrong in what is set for all audiences, traits and inputs, for `kith check`.
 
-These are the vars `control_group`, `priority_lists` and `frequency_caps`, the `splits`
-of audiences, and the `freshness` of models. A build stops at such a mistake too; here
-all of them are told, each with its line.
+These are the vars `control_group`, `priority_lists`, `frequency_caps` and
+`trait_history`, the `splits` of audiences, and the `freshness` of models. A build stops
+at such a mistake too; here all of them are told, each with its line.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def _problems_of_vars(models: Mapping[str, Node], project_dir: Path) -> list[str
     _check_control_group(variables.get("control_group"), mistakes)
     _check_priority_lists(variables.get("priority_lists"), models, mistakes)
     _check_frequency_caps(variables.get("frequency_caps"), models, mistakes)
+    _check_trait_history(variables.get("trait_history"), models, mistakes)
     lines = YmlLines(project_dir)
     return [
         f"{project_dir.name}/{_PROJECT}"
@@ -136,6 +137,20 @@ def _check_frequency_caps(
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 mistakes.add((*at, key), f"'{value}' is no whole number from 1 on")
         _check_contacts(cap, models, at, mistakes)
+
+
+def _check_trait_history(
+    found: object, models: Mapping[str, Node], mistakes: Mistakes
+) -> None:
+    place: Place = ("trait_history",)
+    if found is not None and not isinstance(found, list):
+        mistakes.add(place, "this is a list of columns of profiles; [] for none")
+        return
+    columns = models["profiles"]["columns"] if "profiles" in models else {}
+    for number, name in enumerate(found or [], start=1):
+        if name not in columns:
+            told = f"profiles has no column '{name}'"
+            mistakes.add((*place, str(number)), f"{told}; {nearest(name, columns)}")
 
 
 def _check_contacts(

@@ -71,6 +71,14 @@ def audience_rows() -> str:
     return "(select 'audience' as audience)"
 
 
+def kept_traits(relation: str) -> str:
+    return f"(select *, 'trait' as trait, 'v' as value from {relation})"  # noqa: S608
+
+
+def kept_trait_names() -> str:
+    return "('trait')"
+
+
 def identifier_type_rows() -> str:
     return "(select 'email' as identifier_type)"
 

@@ -24,6 +24,7 @@ vars:
       within_days: 1.5
       syncs: [mails, mail]
       per: week
+  trait_history: [lifetime_value, contry]
 """
 AUDIENCE = """\
 models:
@@ -83,6 +84,7 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         node("mails", {"sync": {"mode": "upsert"}}),
         node("mirror", {"sync": {"mode": "mirror"}}),
         node("order", {"event": "Order Completed"}),
+        node("profiles", {}, columns={"lifetime_value": {}, "country": {}}),
     )
     assert found == [
         "dbt_project.yml:3: control_group.share: unknown key; there are: percent",
@@ -105,6 +107,8 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         "from 1 on",
         "dbt_project.yml:14: frequency_caps.2.syncs.2: there is no sync 'mail'; did "
         "you mean 'mails'?",
+        "dbt_project.yml:16: trait_history.2: profiles has no column 'contry'; did you "
+        "mean 'country'?",
         "models/vips.yml:7: splits.seed: unknown key; there are: groups, salt",
         "models/vips.yml:6: splits.groups: the groups add up to 60 percent; they are "
         "100",
@@ -122,6 +126,7 @@ vars:
   priority_lists: {shop: [vips]}
   frequency_caps:
     - {cap: daily, limit: 1, within_days: 1, syncs: [mails], events: [order]}
+  trait_history: [country]
 """
     splits = {"groups": {"a": 33.3, "b": 66.7}, "salt": "spring"}
     freshness = {"as_of": "scored_at", "warn_after": "26 hours"}
@@ -130,6 +135,7 @@ vars:
         node("scores", {"freshness": freshness}),
         node("mails", {"sync": {"mode": "upsert"}}),
         node("order", {"event": "Order Completed"}),
+        node("profiles", {}, columns={"country": {}}),
     ]
     assert problems(tmp_path, project, *nodes) == []
     (tmp_path / "dbt_project.yml").write_text("name: shop\n")
@@ -142,6 +148,7 @@ vars:
   control_group: 5
   priority_lists: [vips]
   frequency_caps: {cap: weekly}
+  trait_history: country
 """
     found = problems(
         tmp_path,
@@ -150,7 +157,7 @@ vars:
         node("scores", {"freshness": "26 hours", "splits": {}}),
     )
     assert [line.split(": ")[0] for line in found] == [
-        *(f"dbt_project.yml:{line}" for line in (2, 3, 4)),
+        *(f"dbt_project.yml:{line}" for line in (2, 3, 4, 5)),
         "models/vips.yml:5",
         "models/scores.yml:4",
         "models/scores.yml:5",
