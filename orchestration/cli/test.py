@@ -168,7 +168,7 @@ def _run(check: Check, root: Path) -> Outcome:
 def _show(outcome: Outcome) -> None:
     name, code = outcome.check.name, outcome.exit_code
     out.print(f"[bold]== {name}[/bold]")
-    sys.stdout.write(outcome.printed)
+    sys.stdout.write(outcome.printed.rstrip("\n") + "\n" if outcome.printed else "")
     verdict = "ok" if code == 0 else f"exit code {code}"
     used = f"{outcome.seconds:.0f} s, {outcome.cpu_seconds:.0f} s of processor time"
     out.print(f"== {name}: {verdict}, {used}")

@@ -27,12 +27,12 @@ STORED_EVENTS = "stg_events"
 PAYLOADS = ("properties", "traits", "context")
 AUDIENCE_LOG = "audience_changes"
 
-# What these say of all audiences, the audiences say themselves.
-AUDIENCE_HISTORY = frozenset(
+# What these say of all audiences and traits, those say themselves.
+HISTORY = frozenset(
     {
         *(AUDIENCE_LOG, "audience_memberships", "audience_sizes"),
         *("audience_coverage", "audience_overlaps", "audience_priorities"),
-        *("audience_splits", "audience_costs"),
+        *("audience_splits", "audience_costs", "trait_changes", "trait_history"),
     }
 )
 
@@ -119,7 +119,7 @@ class Lineage:
     def _readers(self, concerns: Callable[[Read], bool]) -> tuple[Reader, ...]:
         found = []
         for name, node in self._nodes.items():
-            if name in AUDIENCE_HISTORY | PLAN_MODELS | {*self._planned, *self._former}:
+            if name in HISTORY | PLAN_MODELS | {*self._planned, *self._former}:
                 continue
             if node["fqn"][1] == "staging":
                 continue

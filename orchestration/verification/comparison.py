@@ -25,6 +25,7 @@ BUILD_TIMES = (
     ("audiences", "*", "entered_at"),
     ("audiences", "audience_changes", "at"),
     ("events", "*", "batch_id"),
+    ("events", "event_profiles", "owners_batch_id"),
     ("events", "event_profiles", "taken_batch_id"),
     ("events", "int_event_models", "profiles_batch_id"),
     ("events", "int_event_models", "stored_batch_id"),
@@ -42,6 +43,9 @@ BUILD_TIMES = (
     ("monitoring", "sync_health", "seconds_since_success"),
     ("monitoring", "sync_identifier_quality", "at"),
     ("monitoring", "sync_payloads", "at"),
+    ("profiles", "trait_changes", "at"),
+    ("profiles", "trait_history", "valid_from"),
+    ("profiles", "trait_history", "valid_to"),
     ("staging", "*", "batch_id"),
 )
 # Which SQL made a row: each engine has its own.

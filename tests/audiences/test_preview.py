@@ -78,7 +78,7 @@ def built(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project
     shutil.copytree(PROJECT_DIR, copy, ignore=shutil.ignore_patterns("logs", "target"))
     built = replace(project, project_dir=copy)
     built.land(EVENTS, segment="s")
-    built.dbt(*BUILD)
+    built.dbt(*BUILD, with_artifacts=True)
     publish(built.data_dir / "warehouse.duckdb", built.data_dir / "published")
     return built
 
@@ -223,7 +223,7 @@ def test_a_build_does_what_the_preview_of_a_changed_definition_says(
     assert not definitions.problems
     written = compile_audiences(definitions, built.project_dir).written
     assert f"{FOLDER}/repeat_buyers.sql" in written
-    built.dbt(*BUILD)
+    built.dbt(*BUILD, with_artifacts=True)
     assert sizes(built)["repeat_buyers"] == made.size
     changes = built.query(
         "select change, count(*) from audiences.audience_changes "

@@ -31,6 +31,8 @@ START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 # A test reads what dbt returns and what it built. Telling it in a log as well takes a
 # sixth of a run, and dbt never closes the log of one project when the next one starts.
 QUIETLY = ("--log-level-file", "none", "--log-level", "none")
+# Writing manifest.json takes half a second of each run.
+NO_ARTIFACTS = ("--no-write-json",)
 JSON_COLUMNS = ("properties", "traits", "context", "integrations", "extra")
 
 Row = dict[str, Any]
@@ -90,15 +92,24 @@ class Project:
             name=segment,
         )
 
-    def dbt(self, *arguments: str, vars_matter_to_parsing: bool = True) -> None:
+    def dbt(
+        self,
+        *arguments: str,
+        vars_matter_to_parsing: bool = True,
+        with_artifacts: bool = False,
+    ) -> None:
         """Run dbt; a failure fails the test with the messages of the failed nodes.
 
-        Other `--vars` mean another parse, unless they only matter to the SQL.
+        Other `--vars` mean another parse, unless they only matter to the SQL. Only on
+        demand it leaves manifest.json and the like.
         """
         variables = vars_of(arguments) if vars_matter_to_parsing else ()
         # A run notes in the manifest what it compiled, so each has a copy.
         manifest = parsed(variables, self.project_dir).deepcopy()
-        result = invoke_dbt(*arguments, manifest=manifest, project_dir=self.project_dir)
+        traces = () if with_artifacts else NO_ARTIFACTS
+        result = invoke_dbt(
+            *arguments, *traces, manifest=manifest, project_dir=self.project_dir
+        )
         failed = [
             f"{node.node.name}: {node.message}"
             for node in getattr(result.result, "results", [])
@@ -130,7 +141,7 @@ def parsed(variables: tuple[str, ...], project_dir: Path = PROJECT_DIR) -> Any:
     with pytest.MonkeyPatch.context() as environment:
         # In one place, so that dbt finds what it has parsed of another copy.
         environment.setenv("KITH_DATA_DIR", parsing_dir().name)
-        result = invoke_dbt("parse", *variables, project_dir=project_dir)
+        result = invoke_dbt("parse", *variables, *NO_ARTIFACTS, project_dir=project_dir)
     assert result.success, result.exception
     manifest: Any = result.result
     manifest.disabled.clear()  # dbt's copy of a manifest breaks on what is disabled

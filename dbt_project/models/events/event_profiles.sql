@@ -7,6 +7,7 @@
     )
 }}
 {%- set taken_up_to = greatest_batch_of_table('taken_batch_id') -%}
+{%- set owned_up_to = greatest_batch_of_table('owners_batch_id') -%}
 
 with
 
@@ -19,6 +20,12 @@ event_identifiers as (
 profile_identifiers as (
 
     select * from {{ ref('profile_identifiers') }}
+
+),
+
+owners as (
+
+    select * from {{ ref('int_identifier_owners') }}
 
 ),
 
@@ -61,7 +68,12 @@ owned_events as (
             on
                 known.identifier_id = profile_identifiers.identifier_id
                 and known.profile_id <> profile_identifiers.profile_id
-        where (select min(batch_id) from event_identifiers) <= {{ taken_up_to }}
+        where
+            known.identifier_id in (
+                select identifier_id from owners
+                where batch_id > {{ owned_up_to }}
+            )
+            and (select min(batch_id) from event_identifiers) <= {{ taken_up_to }}
     {% endif %}
 
 ),
@@ -75,6 +87,13 @@ batches as (
         select {{ build_started_microseconds() }} as batch_id
     {% endif %}
 
+),
+
+latest_owners as (
+
+    select coalesce(max(batch_id), 0) as owners_batch_id
+    from owners
+
 )
 
 select
@@ -83,7 +102,9 @@ select
     owned_events.profile_id,
     owned_events.identifier_id,
     owned_events.taken_batch_id,
+    latest_owners.owners_batch_id,
     batches.batch_id,
     '{{ rules_version }}' as rules_version
 from owned_events
 cross join batches
+cross join latest_owners
