@@ -10,14 +10,14 @@ from itertools import count
 import pytest
 
 from orchestration.dbt_runs import run_dbt
-from tests.dbt.conftest import PROJECT_DIR, Project, Row, event_row
+from tests.dbt.conftest import PROJECT_DIR, Project, Row, event_row, parsed
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SCORES_SQL = """
-select
+select distinct
     profile_id,
     {{ time_literal(var('scored_at')) }} as scored_at
-from {{ ref('profiles') }}
+from {{ ref('events') }}
 where {{ time_literal(var('scored_at')) }} > {{ time_literal('2026-01-01 00:00:00Z') }}
 """
 SCORES_YML = """
@@ -112,6 +112,7 @@ def test_old_inputs_are_told_and_too_old_ones_hold_the_audience(
         ["run", *ONLY_OF_SCORES, *vars_of(49)],
         data_dir=scoring.data_dir,
         project_dir=scoring.project_dir,
+        manifest=parsed((), scoring.project_dir).deepcopy(),
     )
     assert run.succeeded, run.problem
     assert [
@@ -125,9 +126,11 @@ def test_old_inputs_are_told_and_too_old_ones_hold_the_audience(
     ]
 
     (scoring.project_dir / "models/audiences/scored.sql").write_text(
-        "select profile_id from {{ ref('profiles') }}"
+        "select profile_id from {{ ref('events') }}"
     )
-    scoring.dbt("run", *SELECTION, "--vars", "{another: parse}")
+    scoring.dbt(
+        "run", "--select", "scored", "audience_freshness", "--vars", "{another: parse}"
+    )
     left = scoring.query("select audience, input from monitoring.audience_freshness")
     assert left == [("scored", "events")], "what is no input any more is not told of"
 
