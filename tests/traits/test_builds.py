@@ -20,6 +20,7 @@ from orchestration.project import DBT_PROJECT
 from orchestration.traits.asof import AsOfProblem, traits_as_of
 from orchestration.traits.types import same_type
 from profiles.published import publish
+from tests.dbt.conftest import parsed
 from tests.traits import reference
 
 FIRST = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -133,6 +134,7 @@ class Warehouse:
             data_dir=self.data_dir,
             project_dir=DBT_PROJECT,
             moment=moment,
+            manifest=parsed(()).deepcopy(),
         )
         assert run.succeeded, [one for one in run.nodes if one.status == "error"]
 
