@@ -11,19 +11,19 @@
 
 with
 
-event_identifiers as (
+event_identifiers as {{ computed_anew() }} (
 
     select * from {{ ref('int_event_identifiers') }}
 
 ),
 
-profile_identifiers as (
+profile_identifiers as {{ computed_anew() }} (
 
     select * from {{ ref('profile_identifiers') }}
 
 ),
 
-owners as (
+owners as {{ computed_anew() }} (
 
     select * from {{ ref('int_identifier_owners') }}
 
