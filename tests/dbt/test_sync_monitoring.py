@@ -62,7 +62,8 @@ def test_what_alerts_judge_by_is_what_monitoring_shows(
         partition={"sync": FILES, "dt": f"{now:%Y-%m-%d}"},
     )
 
-    project.dbt("build", "--select", "+sync_health", "sync_snapshot", "stg_alerts")
+    selection = ("--select", "+sync_health", "sync_snapshot", "stg_alerts")
+    project.dbt("build", *selection, with_artifacts=True)
 
     syncs = load_syncs(project.data_dir, destinations_file=DESTINATIONS)
     health = read_health(syncs.values(), data_dir=project.data_dir, now=now)
