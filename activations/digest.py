@@ -37,7 +37,10 @@ _FORMAT = 2
 _SUFFIX = ".digest.parquet"
 _FACT = 'key, "at", operation, outcome, code, fingerprint, destination_ref, run_id'
 # A fingerprint is 32 hexadecimal digits; as a number it is read in a third of the time.
-_AS_TEXT = "replace(cast(fingerprint as varchar), '-', '') as fingerprint"
+_FINGERPRINT_TEXT = """
+    create or replace temp macro sync_fingerprint_text(number) as
+    replace(cast(number as varchar), '-', '')
+"""
 _NO_DIGEST = f"""
     select
         {_FACT.replace("fingerprint", "cast(null as uuid) as fingerprint")},
@@ -92,6 +95,7 @@ def read_states(
             and log.at > make_timestamptz({until})
         """,  # noqa: S608 - names of the sync, quoted
     )
+    con.execute(_FINGERPRINT_TEXT)
     con.execute(f"create or replace temp table sync_touched as {touched}")
     (touched_keys,) = one(con, "select count(*) from sync_touched")
     if digest is not None and touched_keys:
@@ -100,11 +104,9 @@ def read_states(
             create or replace temp table sync_touched_facts as
             from sync_recent
             union all
-            select {_FACT}
-            from (
-                select * replace ({_AS_TEXT})
-                from (from sync_digest semi join sync_touched using (key))
-            )
+            select {_FACT.replace("fingerprint", "sync_fingerprint_text(fingerprint)")}
+            from sync_digest
+            semi join sync_touched using (key)
             """  # noqa: S608 - made of constants
         )
         _view(con, "sync_facts", "from sync_touched_facts")
@@ -125,15 +127,16 @@ def last_logged_at(
     con: duckdb.DuckDBPyConnection, digest: Path | None
 ) -> datetime | None:
     """The time of the last fact of any target; what the digest knows is not read."""
-    until = 0 if digest is None else _until(digest)
-    (last,) = one(
-        con,
-        "select max(log.at) from sync_log_rows as log "  # noqa: S608 - a number
-        f"where log.at > make_timestamptz({until})",
-    )
-    if last is None and digest is not None:
-        (last,) = one(con, f"select make_timestamptz({until})")
-    return last if last is None else datetime.fromisoformat(str(last))
+    query = "select max(log.at) from sync_log_rows as log"
+    if digest is not None:
+        until = f"make_timestamptz({_until(digest)})"
+        query = (
+            f"select coalesce(max(log.at), {until}) "  # noqa: S608 - a number
+            f"from sync_log_rows as log where log.at > {until}"
+        )
+    last: datetime | None
+    (last,) = one(con, query)
+    return last
 
 
 def compare(

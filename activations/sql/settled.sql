@@ -4,7 +4,7 @@ with
 
 settled as (
 
-    select * replace (replace(cast(fingerprint as varchar), '-', '') as fingerprint)
+    select * replace (sync_fingerprint_text(fingerprint) as fingerprint)
     from query_table(given_facts)
 
 ),
