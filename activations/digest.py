@@ -34,6 +34,7 @@ STALE_SHARE = 0.05
 """Of the keys: the next digest is written when so many were logged since the last."""
 _KEPT = 2
 _FORMAT = 2
+"""Another one for each change of what a digest holds: older ones are not used."""
 _SUFFIX = ".digest.parquet"
 _FACT = 'key, "at", operation, outcome, code, fingerprint, destination_ref, run_id'
 # A fingerprint is 32 hexadecimal digits; as a number it is read in a third of the time.

@@ -148,9 +148,12 @@ def _check_trait_history(
         return
     columns = models["profiles"]["columns"] if "profiles" in models else {}
     for number, name in enumerate(found or [], start=1):
-        if name not in columns:
+        at = (*place, str(number))
+        if not isinstance(name, str):
+            mistakes.add(at, f"'{name}' is no name of a column of profiles")
+        elif columns and name not in columns:
             told = f"profiles has no column '{name}'"
-            mistakes.add((*place, str(number)), f"{told}; {nearest(name, columns)}")
+            mistakes.add(at, f"{told}; {nearest(name, columns)}")
 
 
 def _check_contacts(

@@ -1,5 +1,6 @@
 -- States of keys whose last fact is that the destination took it, as `states.sql` tells
--- them of other keys: from a table or view with that one fact of each key, as a digest has it.
+-- them of other keys: from a table or view with that one fact of each key, as a digest
+-- has it.
 with
 
 settled as (

@@ -72,7 +72,7 @@ def audience_rows() -> str:
 
 
 def kept_traits(relation: str) -> str:
-    return f"(select *, 'trait' as trait, 'v' as value from {relation})"  # noqa: S608
+    return f"(select *, 'trait' as trait, 'v' as value from {relation})"  # noqa: S608 - only linted
 
 
 def kept_trait_names() -> str:

@@ -62,9 +62,7 @@ def test_what_a_trait_was_is_kept_build_after_build(project: Project) -> None:
     project.dbt("run", "--full-refresh", *ALONE)
     assert history(project, ada, "country") == [("DE", False), ("FR", True)]
 
-
-def test_a_trait_that_is_kept_no_longer_stays_as_it_was(project: Project) -> None:
-    """And one that is new begins with the build that first keeps it."""
+    # What is kept no longer stays as it was; what is new begins with this build.
     kept = ("--vars", "{trait_history: [order_count]}")
     before = project.query("select * from profiles.trait_changes order by all")
     project.dbt("run", *ALONE, *kept, vars_matter_to_parsing=False)

@@ -24,7 +24,7 @@ vars:
       within_days: 1.5
       syncs: [mails, mail]
       per: week
-  trait_history: [lifetime_value, contry]
+  trait_history: [lifetime_value, contry, {country: text}]
 """
 AUDIENCE = """\
 models:
@@ -109,6 +109,8 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         "you mean 'mails'?",
         "dbt_project.yml:16: trait_history.2: profiles has no column 'contry'; did you "
         "mean 'country'?",
+        "dbt_project.yml:16: trait_history.3: '{'country': 'text'}' is no name of a "
+        "column of profiles",
         "models/vips.yml:7: splits.seed: unknown key; there are: groups, salt",
         "models/vips.yml:6: splits.groups: the groups add up to 60 percent; they are "
         "100",
