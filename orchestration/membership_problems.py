@@ -26,6 +26,12 @@ from orchestration.conditions.reading import (
 from orchestration.yml_lines import YmlLines
 
 _PROJECT = "dbt_project.yml"
+_TYPES_OF_STRATA = frozenset(
+    {
+        *("varchar", "text", "string", "boolean"),
+        *("tinyint", "smallint", "integer", "int", "bigint", "hugeint"),
+    }
+)
 _CAP_KEYS = ("cap", "limit", "within_days", "syncs", "events")
 
 Node = Mapping[str, Any]
@@ -43,7 +49,7 @@ def membership_problems(manifest: Path, project_dir: Path) -> list[str]:
         mistakes = Mistakes()
         meta = node["config"].get("meta") or {}
         if "splits" in meta:
-            _check_splits(node, meta["splits"], mistakes)
+            _check_splits(node, meta["splits"], models, mistakes)
         if "freshness" in meta:
             _check_freshness(node, meta["freshness"], mistakes)
         file = str(node.get("patch_path") or node["original_file_path"])
@@ -146,7 +152,7 @@ def _check_trait_history(
     if found is not None and not isinstance(found, list):
         mistakes.add(place, "this is a list of columns of profiles; [] for none")
         return
-    columns = models["profiles"]["columns"] if "profiles" in models else {}
+    columns = _columns_of_profiles(models)
     for number, name in enumerate(found or [], start=1):
         at = (*place, str(number))
         if not isinstance(name, str):
@@ -188,7 +194,9 @@ def _entries(
         yield (*at, key, str(number)), name
 
 
-def _check_splits(node: Node, found: object, mistakes: Mistakes) -> None:
+def _check_splits(
+    node: Node, found: object, models: Mapping[str, Node], mistakes: Mistakes
+) -> None:
     place = ("config", "meta", "splits")
     if not _is_audience(node):
         mistakes.add(place, "only an audience has splits")
@@ -197,7 +205,9 @@ def _check_splits(node: Node, found: object, mistakes: Mistakes) -> None:
     if not isinstance(found, dict) or not isinstance(groups, dict) or not groups:
         mistakes.add(place, "write {groups: {a: 45, b: 45, holdout: 10}, salt: …}")
         return
-    check_keys(found, ("groups", "salt"), place, mistakes)
+    check_keys(found, ("groups", "salt", "strata"), place, mistakes)
+    if "strata" in found:
+        _check_strata(found["strata"], models, (*place, "strata"), mistakes)
     wrong = [name for name, percent in groups.items() if not _is_number(percent)]
     for name in wrong:
         mistakes.add(
@@ -208,6 +218,32 @@ def _check_splits(node: Node, found: object, mistakes: Mistakes) -> None:
             (*place, "groups"),
             f"the groups add up to {sum(groups.values()):g} percent; they are 100",
         )
+
+
+def _check_strata(
+    found: object, models: Mapping[str, Node], place: Place, mistakes: Mistakes
+) -> None:
+    if not isinstance(found, list) or not found:
+        mistakes.add(place, "this is a list of columns of profiles, as [country]")
+        return
+    columns = _columns_of_profiles(models)
+    for number, name in enumerate(found, start=1):
+        at = (*place, str(number))
+        if not isinstance(name, str):
+            mistakes.add(at, f"'{name}' is no name of a column of profiles")
+        elif columns and name not in columns:
+            told = f"profiles has no column '{name}'"
+            mistakes.add(at, f"{told}; {nearest(name, columns)}")
+        elif name in found[: number - 1]:
+            mistakes.add(at, f"'{name}' stands here already")
+        else:
+            data_type = columns.get(name, {}).get("data_type")
+            if data_type and data_type.lower() not in _TYPES_OF_STRATA:
+                mistakes.add(
+                    at,
+                    f"'{name}' is {data_type}; strata are made of texts, booleans and "
+                    "whole numbers, so compute a trait that tells the range it is in",
+                )
 
 
 def _check_freshness(node: Node, found: object, mistakes: Mistakes) -> None:
@@ -226,6 +262,11 @@ def _check_freshness(node: Node, found: object, mistakes: Mistakes) -> None:
     if columns and found["as_of"] not in columns:
         told = f"the model has no column '{found['as_of']}'"
         mistakes.add((*place, "as_of"), f"{told}; {nearest(found['as_of'], columns)}")
+
+
+def _columns_of_profiles(models: Mapping[str, Node]) -> Mapping[str, Any]:
+    columns: Mapping[str, Any] = models.get("profiles", {}).get("columns") or {}
+    return columns
 
 
 def _is_audience(node: Node) -> bool:

@@ -29,7 +29,7 @@ clusters_version = delete_rows_of_other_clusters = _expression
 delete_rows_of_other_rules = identifier_id = _expression
 bigint_hash = json_member_type = json_text = json_type_of = _expression
 limit_batch_id = limit_key = _expression
-lowered = trimmed = place_in_million = key_of_sync = _expression
+lowered = trimmed = place_in_million = place_of_turn = key_of_sync = _expression
 limit_of_identifier = most_recent = next_batch_id = _expression
 normalized_by_type = greatest_batch_of_table = latest_batch = _expression
 forget_counts_of_other_events = _expression
@@ -49,7 +49,8 @@ def audience_names() -> str:
 
 def split_groups() -> str:
     columns = (
-        "'a' as audience, 's' as salt, 'b' as split, 0 as from_place, 9 as to_place"
+        "'a' as audience, 's' as salt, true as is_stratified, 'b' as split, "
+        "0 as from_place, 9 as to_place"
     )
     return f"(select {columns})"
 

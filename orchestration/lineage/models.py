@@ -32,7 +32,8 @@ HISTORY = frozenset(
     {
         *(AUDIENCE_LOG, "audience_memberships", "audience_sizes"),
         *("audience_coverage", "audience_overlaps", "audience_priorities"),
-        *("audience_splits", "audience_costs", "trait_changes", "trait_history"),
+        *("audience_placements", "audience_splits", "audience_costs"),
+        *("trait_changes", "trait_history"),
     }
 )
 

@@ -24,6 +24,7 @@ Name = tuple[str, str]
 BUILD_TIMES = (
     ("audiences", "*", "entered_at"),
     ("audiences", "audience_changes", "at"),
+    ("audiences", "audience_placements", "placed_at"),
     ("events", "*", "batch_id"),
     ("events", "event_profiles", "owners_batch_id"),
     ("events", "event_profiles", "taken_batch_id"),

@@ -34,6 +34,12 @@ models:
         splits:
           groups: {a: 50, holdout: 10}
           seed: x
+          strata:
+            - contry
+            - lifetime_value
+            - country
+            - country
+            - [plan]
 """
 SCORES = """\
 models:
@@ -44,6 +50,12 @@ models:
           as_of: scored
           hold_after: two days
 """
+
+
+COLUMNS = {
+    "lifetime_value": {"data_type": "decimal(18, 2)"},
+    "country": {"data_type": "varchar"},
+}
 
 
 def node(name: str, meta: dict[str, Any], **overrides: Any) -> dict[str, Any]:
@@ -73,7 +85,11 @@ def problems(tmp_path: Path, project: str, *nodes: dict[str, Any]) -> list[str]:
 
 
 def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
-    splits = {"groups": {"a": 50, "holdout": 10}, "seed": "x"}
+    splits = {
+        "groups": {"a": 50, "holdout": 10},
+        "seed": "x",
+        "strata": ["contry", "lifetime_value", "country", "country", ["plan"]],
+    }
     freshness = {"as_of": "scored", "hold_after": "two days"}
     found = problems(
         tmp_path,
@@ -84,7 +100,7 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         node("mails", {"sync": {"mode": "upsert"}}),
         node("mirror", {"sync": {"mode": "mirror"}}),
         node("order", {"event": "Order Completed"}),
-        node("profiles", {}, columns={"lifetime_value": {}, "country": {}}),
+        node("profiles", {}, columns=COLUMNS),
     )
     assert found == [
         "dbt_project.yml:3: control_group.share: unknown key; there are: percent",
@@ -111,7 +127,15 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         "mean 'country'?",
         "dbt_project.yml:16: trait_history.3: '{'country': 'text'}' is no name of a "
         "column of profiles",
-        "models/vips.yml:7: splits.seed: unknown key; there are: groups, salt",
+        "models/vips.yml:7: splits.seed: unknown key; there are: groups, salt, strata",
+        "models/vips.yml:9: splits.strata.1: profiles has no column 'contry'; did you "
+        "mean 'country'?",
+        "models/vips.yml:10: splits.strata.2: 'lifetime_value' is decimal(18, 2); "
+        "strata are made of texts, booleans and whole numbers, so compute a trait that "
+        "tells the range it is in",
+        "models/vips.yml:12: splits.strata.4: 'country' stands here already",
+        "models/vips.yml:13: splits.strata.5: '['plan']' is no name of a column of "
+        "profiles",
         "models/vips.yml:6: splits.groups: the groups add up to 60 percent; they are "
         "100",
         "models/scores.yml:7: freshness.hold_after: 'two days' is no length of time: "
@@ -130,14 +154,15 @@ vars:
     - {cap: daily, limit: 1, within_days: 1, syncs: [mails], events: [order]}
   trait_history: [country]
 """
-    splits = {"groups": {"a": 33.3, "b": 66.7}, "salt": "spring"}
+    groups = {"a": 33.3, "b": 66.7}
+    splits = {"groups": groups, "salt": "spring", "strata": ["country"]}
     freshness = {"as_of": "scored_at", "warn_after": "26 hours"}
     nodes = [
         node("vips", {"splits": splits}, materialized="audience"),
         node("scores", {"freshness": freshness}),
         node("mails", {"sync": {"mode": "upsert"}}),
         node("order", {"event": "Order Completed"}),
-        node("profiles", {}, columns={"country": {}}),
+        node("profiles", {}, columns=COLUMNS),
     ]
     assert problems(tmp_path, project, *nodes) == []
     (tmp_path / "dbt_project.yml").write_text("name: shop\n")
@@ -152,15 +177,18 @@ vars:
   frequency_caps: {cap: weekly}
   trait_history: country
 """
+    strata = {"groups": {"a": 100}, "strata": "country"}
     found = problems(
         tmp_path,
         project,
         node("vips", {"splits": [50, 50]}, materialized="audience"),
+        node("readers", {"splits": strata}, materialized="audience"),
         node("scores", {"freshness": "26 hours", "splits": {}}),
     )
     assert [line.split(": ")[0] for line in found] == [
         *(f"dbt_project.yml:{line}" for line in (2, 3, 4, 5)),
         "models/vips.yml:5",
+        "models/readers.yml:1",
         "models/scores.yml:4",
         "models/scores.yml:5",
     ]

@@ -8,6 +8,11 @@
         {%- do ref('audience_freshness') -%}
         {%- do ref('profile_identifiers') -%}
         {%- do ref('profile_merges') -%}
+        {#- dbt asks once more when it has read the yml. -#}
+        {%- if strata_of_audience(model) -%}
+            {%- do ref('audience_placements') -%}
+            {%- do ref('profiles') -%}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro -%}
 

@@ -12,7 +12,10 @@
     audience is held: nobody enters, and nobody exits but whose profile has another name
     by now, and enters under that. The build warns of it.
 
-    Every audience depends on the log through the folder's pre-hook in dbt_project.yml,
+    Where the split of an audience has strata, members who are new to it are placed, in
+    the log `audience_placements`.
+
+    Every audience depends on these logs through the folder's pre-hook in dbt_project.yml,
     because dbt finds a `ref` in a hook but not in a materialization.
 -#}
 {% materialization audience, default %}
@@ -32,6 +35,16 @@
         )
         {{ audience_difference(compared, merges) }}
     {%- endcall %}
+
+    {% if strata_of_audience(model) %}
+        {%- set placements = ref('audience_placements') -%}
+        {% call statement('append_placements') -%}
+            insert into {{ placements }} (
+                audience, salt, profile_id, stratum, turn, placed_at
+            )
+            {{ new_placements(compared, placements) }}
+        {%- endcall %}
+    {% endif %}
 
     {% set target_relation = replace_table(compared_members(compared)) %}
     {% do drop_work_table(compared) %}
