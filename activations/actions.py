@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -10,7 +11,7 @@ from activations.auth import Auth
 from activations.calls import Request, RequestTemplate
 from activations.connectors import Planned, connector_names
 from activations.responses import RESPONSE_NAMES, Part, ResponseRule
-from activations.templates import Renderer, compile_value
+from activations.templates import Renderer, compile_value, takes_whole
 
 Mode = Literal["insert", "update", "upsert", "mirror", "audience", "append"]
 OperationName = Literal["insert", "update", "upsert", "delete", "add", "remove"]
@@ -20,6 +21,8 @@ ENTRY_NAMES = (
     *SHARED_NAMES,
     *("operation", "key", "record", "other", "ref", "idempotency_key"),
 )
+_RECORD_NAMES = frozenset({"record", "other"})
+_BODY_NAMES = _RECORD_NAMES | {"entry", "entries"}
 _CHOICES: dict[Planned, tuple[OperationName, ...]] = {
     "insert": ("insert", "upsert", "add"),
     "update": ("update", "upsert", "add"),
@@ -207,6 +210,16 @@ class Operation(Part):
         """Whether the URL is the same for every record."""
         return self.request.has_one_address
 
+    @cached_property
+    def carries_records(self) -> bool:
+        """Whether its entries hold records that no template looks into."""
+        requests = (self.request, self.create)
+        return (
+            self.find is None
+            and takes_whole(self.entry, _RECORD_NAMES)
+            and all(each is None or each.carries(_BODY_NAMES) for each in requests)
+        )
+
     @property
     def entry_renderer(self) -> Renderer:
         """Makes the entry of a record."""
@@ -268,6 +281,16 @@ class Action(Part):
     @property
     def can_delete(self) -> bool:
         return "mirror" in self.given_modes or self._has("delete")
+
+    @property
+    def carries_records(self) -> bool:
+        """Whether records go out as they are: no template looks into one."""
+        operations = self.operations.values()
+        return (
+            bool(operations)
+            and not self.fields
+            and all(operation.carries_records for operation in operations)
+        )
 
     @property
     def modes(self) -> tuple[Mode, ...]:

@@ -262,15 +262,14 @@ def _rejected(
 def _success(answer: Answer, *, ref: Any = None) -> Callable[[Entry], Outcome]:
     code, attempts, took = str(answer.status), answer.attempts, answer.request_ms
     given = None if ref is None else str(ref)
-    return lambda entry: Outcome(
-        row=entry.row,
-        outcome="succeeded",
-        code=code,
+
+    def tell(entry: Entry) -> Outcome:
+        row = entry.row
         # An update may not repeat the identifier that the insert gave.
-        ref=entry.row.ref if given is None else given,
-        attempts=attempts,
-        request_ms=took,
-    )
+        known = row.ref if given is None else given
+        return Outcome(row, "succeeded", code, None, known, attempts, took)
+
+    return tell
 
 
 def _all(

@@ -11,7 +11,14 @@ from pydantic import Field, model_validator
 
 from activations.json_values import json_bytes
 from activations.responses import Part
-from activations.templates import Context, compile_path, compile_value, variables
+from activations.templates import (
+    Context,
+    compile_path,
+    compile_value,
+    leaves_alone,
+    takes_whole,
+    variables,
+)
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -41,6 +48,11 @@ class Request(Part):
     def compiled(self, *, names: Collection[str]) -> RequestTemplate:
         """The request ready to be rendered; a name that it cannot use is an error."""
         return RequestTemplate(self, names)
+
+    def carries(self, names: Collection[str]) -> bool:
+        """Whether values of these names are only ever copied, into a JSON body."""
+        others = self.model_dump(exclude={"body"})
+        return takes_whole(self.body, names) and leaves_alone(others, names)
 
     @property
     def has_one_address(self) -> bool:

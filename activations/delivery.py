@@ -119,7 +119,10 @@ async def _deliver_by_http(plan: Plan, log: SyncLog, retry: Retry | None) -> Non
         try:
             prepared = await prepare(plan.sync, session)
             sender = _Sender(plan.sync, log, session, prepared)
-            await sender.send_all(plan.rows(), in_flight=session.requester.in_flight)
+            await sender.send_all(
+                plan.rows(unread=plan.sync.action.carries_records),
+                in_flight=session.requester.in_flight,
+            )
         finally:
             tidier.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,13 +25,11 @@ from collector.files import fsync_directory, make_directories
 from collector.landing import write_file
 from collector.object_storage import RawPlace
 
-COLUMNS = (
-    *("at", "key", "operation", "outcome", "fingerprint"),
-    *("code", "message", "destination_ref", "attempts", "request_ms"),
-)
-"""What a line of outcomes is made of: a list of each, with a value for each row.
+Columns = Mapping[str, Sequence[Any]]
+"""What a line tells of rows: by name, a list with a value for each of them.
 
-`at` is in microseconds.
+Of outcomes these are the columns of the sync log, of what is expected `at`, `key`,
+`operation` and `fingerprint`. `at` is in microseconds.
 """
 _SUFFIX = ".outcomes"
 
@@ -48,10 +46,6 @@ UNKNOWN = Unknown(
 )
 
 
-Expected = tuple[int, str, str, str]
-"""A row that is about to be sent: time, key, operation and fingerprint."""
-
-
 class Journal:
     """One journal that is being written. `rows` is how many it tells of."""
 
@@ -63,14 +57,14 @@ class Journal:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         self._write({"name": name, **shared})
 
-    def append(self, rows: Sequence[Sequence[Any]]) -> None:
+    def append(self, outcomes: Columns) -> None:
         """Tell of outcomes; what is told outlives this process from here on."""
-        self._write({"outcomes": list(zip(*rows, strict=True))})
-        self.rows += len(rows)
+        self._write({"outcomes": _short(outcomes)})
+        self.rows += len(outcomes["key"])
 
-    def expect(self, rows: Sequence[Expected]) -> None:
+    def expect(self, rows: Columns) -> None:
         """Tell what is about to be sent: an outcome of each will follow."""
-        self._write({"expected": list(zip(*rows, strict=True))})
+        self._write({"expected": _short(rows)})
 
     def forget(self, keys: Sequence[str]) -> None:
         """Tell of expected rows that no outcome will follow here."""
@@ -118,56 +112,82 @@ def land_journal(raw_dir: RawPlace, path: Path) -> None:
     fsync_directory(path.parent)
 
 
-def _outcomes(lines: Iterator[dict[str, Any]]) -> list[list[Sequence[Any]]]:
-    """The columns of each line of outcomes, and of rows of which none is known."""
-    told = []
-    under_way: dict[str, Expected] = {}
+def _outcomes(lines: Iterator[dict[str, Any]]) -> list[Columns]:
+    """What each line of outcomes tells, and of rows of which nothing is known that."""
+    told: list[Columns] = []
+    under_way: dict[str, Columns] = {}
     for line in lines:
         if "expected" in line:
-            rows = zip(*line["expected"], strict=True)
-            under_way |= dict(zip(line["expected"][1], rows, strict=True))
+            expected = for_each(line["expected"])
+            under_way |= dict.fromkeys(expected["key"], expected)
         elif "forgotten" in line:
             for key in line["forgotten"]:
                 under_way.pop(key, None)
         else:
-            told.append(line["outcomes"])
-            for key in line["outcomes"][1]:
+            told.append(for_each(line["outcomes"]))
+            for key in told[-1]["key"]:
                 under_way.pop(key, None)
-    if under_way:
-        told.append(_unknown(under_way))
-    return told
+    return told + [_unknown(key, expected) for key, expected in under_way.items()]
 
 
-def _unknown(under_way: dict[str, Expected]) -> list[Sequence[Any]]:
-    rows = [
-        (at, key, operation, "failed", fingerprint, *UNKNOWN, None, 1, None)
-        for at, key, operation, fingerprint in under_way.values()
-    ]
-    return list(zip(*rows, strict=True))
+def _unknown(key: str, expected: Columns) -> Columns:
+    """What is told of a row that was expected, and of which nothing else is known."""
+    place = expected["key"].index(key)
+    known = {name: values[place] for name, values in expected.items()}
+    told = {"outcome": "failed", "code": UNKNOWN.code, "message": UNKNOWN.message}
+    others = {"destination_ref": None, "attempts": 1, "request_ms": None}
+    return {name: [value] for name, value in (known | told | others).items()}
 
 
-def _table(lines: list[list[Sequence[Any]]], shared: dict[str, str]) -> pa.Table:
-    """The rows of all lines as the sync log has them."""
-    columns = {
-        name: list(chain.from_iterable(line[number] for line in lines))
-        for number, name in enumerate(COLUMNS)
+def _short(columns: Columns) -> dict[str, Any]:
+    """The columns as a line has them: the value alone where all rows have the same.
+
+    Keys are never the same.
+    """
+    return {
+        name: values
+        if name == "key" or values.count(values[0]) < len(values)
+        else values[0]
+        for name, values in columns.items()
     }
-    rows = len(columns["at"])
+
+
+def for_each(line: Mapping[str, Any]) -> Columns:
+    """The columns of a line, each with a value for each row."""
+    rows = len(line["key"])
+    return {
+        name: values if isinstance(values, list) else [values] * rows
+        for name, values in line.items()
+    }
+
+
+def _table(told: Sequence[Columns], shared: Mapping[str, str]) -> pa.Table:
+    """The rows of all lines as the sync log has them."""
+    rows = sum(len(columns["key"]) for columns in told)
     arrays = []
     for field in SYNC_LOG.schema:
         if field.name in shared:
             array = pa.repeat(pa.scalar(shared[field.name], field.type), rows)
         else:
-            array = pa.array(columns[field.name], type=field.type)
+            values = list(chain.from_iterable(each[field.name] for each in told))
+            array = _array(values, field.type)
         arrays.append(array)
     return pa.Table.from_arrays(arrays, schema=SYNC_LOG.schema)
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if values and values.count(values[0]) == len(values):
+        return pa.repeat(pa.scalar(values[0], kind), len(values))
+    return pa.array(values, type=kind)
 
 
 def _days(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """The rows of each day, in UTC."""
     dates = table["at"].cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
-    for date in dates.unique():
-        yield str(date), table.filter(pc.equal(dates, date))
+    days = dates.unique()
+    for date in days:
+        of_day = table if len(days) == 1 else table.filter(pc.equal(dates, date))
+        yield str(date), of_day
 
 
 def _whole_lines(path: Path) -> Iterator[Any]:

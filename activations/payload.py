@@ -8,7 +8,6 @@ with when its row leaves). `plan.sql` reads them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import orjson
 
 from activations.connectors import Row
 from activations.errors import PayloadError
-from activations.json_values import json_reader
+from activations.json_values import json_carrier, json_reader
 from activations.sync import Sync, is_sent
 from profiles.published import current_build
 from profiles.sql_names import literal, quoted
@@ -164,16 +162,6 @@ def with_records(types: Mapping[str, str], rows: str) -> str:
     """  # noqa: S608 - names of columns, quoted
 
 
-def rows_among(con: duckdb.DuckDBPyConnection, sync: Sync, keys: str) -> str:
-    """The rows of the payload that have one of these keys, as SQL.
-
-    Records are made of no other rows, as they would be of all in `sync_payload`.
-    """
-    condition = f"cast({quoted(sync.key)} as varchar) in ({keys})"
-    types = types_of(con, sync)
-    return with_records(types, f"from ({_rows(sync, types, condition)})")
-
-
 def _relation(sync: Sync) -> str:
     return f"{quoted(sync.schema)}.{quoted(sync.table)}"
 
@@ -255,35 +243,35 @@ def check_keys(con: duckdb.DuckDBPyConnection, sync: Sync) -> None:
 def planned_rows(
     con: duckdb.DuckDBPyConnection,
     sync: Sync,
-    chosen: str,
+    condition: str,
     values: Mapping[str, Any],
     *,
     limit: int | None = None,
+    unread: bool = False,
 ) -> Generator[Row, None, None]:
-    """The rows of `sync_changes` that `chosen` picks, in the order of sending."""
-    rows = rows_among(con, sync, "from chosen_keys")
-    read = json_reader(types_of(con, sync).values())
+    """The rows of `sync_changes` that fulfil `condition`, in the order of sending.
+
+    Records are `unread` where they are only sent on, as the JSON that they are.
+    """
+    types = types_of(con, sync)
+    read = (json_carrier if unread else json_reader)(types.values())
+    order = """
+        order by
+            chosen.kind = 'left',
+            chosen.failed_at nulls first,
+            chosen.operation,
+            chosen.key
+    """
     cursor = con.execute(
-        # `chosen` is one of the conditions written in plan.py.
+        # `condition` is one of those written in plan.py.
         f"""
         with
 
         chosen as (
 
-            select * from sync_changes
-            where {chosen}
-            order by
-                kind = 'left',
-                failed_at nulls first,
-                operation,
-                key
-            {f"limit {limit}" if limit is not None else ""}
-
-        ),
-
-        chosen_keys as (
-
-            select key from chosen
+            select * from sync_changes as chosen
+            where {condition}
+            {"" if limit is None else f"{order} limit {limit}"}
 
         )
 
@@ -292,34 +280,29 @@ def planned_rows(
             chosen.key,
             chosen.fingerprint,
             case
-                when chosen.kind <> 'left' then payload.record
+                when chosen.kind <> 'left' then {record_of(types, of="payload.")}
                 when chosen.operation = 'update' then sync_left_record(chosen.key)
             end,
             chosen.ref,
-            chosen.since_run,
+            sha256(cast(to_json([
+                $sync,
+                chosen.key,
+                chosen.operation,
+                chosen.fingerprint,
+                chosen.since_run
+            ]) as varchar)),
             coalesce(chosen.goes_alone, false)
         from chosen
-        left join ({rows}) as payload on chosen.key = payload.key
-        order by
-            chosen.kind = 'left',
-            chosen.failed_at nulls first,
-            chosen.operation,
-            chosen.key
+        left join {_relation(sync)} as payload
+            on chosen.key = cast(payload.{quoted(sync.key)} as varchar)
+        {order}
         """,  # noqa: S608 - see above
-        dict(values),
+        {"sync": sync.name, **values},
     )
     while chunk := cursor.fetchmany(_CHUNK):
-        for operation, key, fingerprint, record, ref, since_run, goes_alone in chunk:
-            identity = (sync.name, key, operation, fingerprint, since_run)
-            yield Row(
-                operation,
-                key,
-                fingerprint,
-                None if record is None else read(record),
-                ref,
-                hashlib.sha256(orjson.dumps(identity)).hexdigest(),
-                goes_alone,
-            )
+        for operation, key, fingerprint, text, ref, idempotency_key, alone in chunk:
+            record = None if text is None else read(text)
+            yield Row(operation, key, fingerprint, record, ref, idempotency_key, alone)
 
 
 def one(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

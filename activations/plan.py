@@ -88,12 +88,14 @@ class Plan:
     def held_total(self) -> int:
         return sum(self.held.values())
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, *, unread: bool = False) -> Iterator[Row]:
         """The rows to send: writes first, then what left; what failed before, at the
         end of either, so that a row which always fails keeps no other from going out.
+
+        Records are `unread` where nothing looks into them.
         """
         chosen = "verdict = 'send' and not list_contains($held, kind)"
-        yield from planned_rows(self.con, self.sync, chosen, self._held())
+        return planned_rows(self.con, self.sync, chosen, self._held(), unread=unread)
 
     def newly_held(self) -> Iterator[Row]:
         """The held rows that the log does not tell of yet."""

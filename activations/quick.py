@@ -8,6 +8,7 @@ who called it lets Jinja decide: what is there, what is missing, and how it is t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import jinja2
@@ -36,7 +37,7 @@ def compile_quick(
 
 def _compile(node: nodes.Node | None, filters: Filters) -> Closure | None:
     if isinstance(node, nodes.Name):
-        return _name(node.name)
+        return itemgetter(node.name)
     if isinstance(node, nodes.Const):
         value = node.value
         return lambda context: value
@@ -47,10 +48,6 @@ def _compile(node: nodes.Node | None, filters: Filters) -> Closure | None:
     if isinstance(node, nodes.Filter):
         return _filtered(node, filters)
     return None
-
-
-def _name(name: str) -> Closure:
-    return lambda context: context[name]
 
 
 def _member(inner: Closure | None, key: Any) -> Closure | None:

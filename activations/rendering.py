@@ -44,12 +44,13 @@ def entry_maker(
     sync: Sync, operation: Operation, prepared: Prepared
 ) -> Callable[[Row], Entry]:
     """What renders the rows of one batch: what they share is looked up once."""
-    render = operation.entry_renderer
-    shared = shared_context(sync, prepared)
+    render, action = operation.entry_renderer, sync.action
+    context = shared_context(sync, prepared)
 
     def make(row: Row) -> Entry:
         try:
-            return Entry(row, render(_row_context(sync, row, shared)))
+            _add_row(context, sync, action, row)
+            return Entry(row, render(context))
         except (TemplateError, TypeError, ValueError) as error:
             raise _not_renderable(error) from error
 
@@ -115,20 +116,22 @@ def shared_context(sync: Sync, prepared: Prepared) -> dict[str, Any]:
 
 def row_context(sync: Sync, row: Row, prepared: Prepared) -> dict[str, Any]:
     """What a template about one row can name."""
-    return _row_context(sync, row, shared_context(sync, prepared))
+    context = shared_context(sync, prepared)
+    _add_row(context, sync, sync.action, row)
+    return context
 
 
-def _row_context(sync: Sync, row: Row, shared: dict[str, Any]) -> dict[str, Any]:
-    record, other = _record(sync, row)
-    return {
-        **shared,
-        "operation": row.operation,
-        "key": row.key,
-        "record": record,
-        "other": other,
-        "ref": row.ref,
-        "idempotency_key": row.idempotency_key,
-    }
+def _add_row(context: dict[str, Any], sync: Sync, action: Action, row: Row) -> None:
+    """Add what a template about one row can name; what was of another row goes."""
+    operation, key, _, record, ref, idempotency_key, _ = row
+    if action.fields:
+        context["record"], context["other"] = _cleaned(sync, action, row)
+    else:
+        context["record"], context["other"] = record, record or {}
+    context["operation"] = operation
+    context["key"] = key
+    context["ref"] = ref
+    context["idempotency_key"] = idempotency_key
 
 
 def with_ref(row: Row, ref: str | None) -> Row:
@@ -144,15 +147,14 @@ def idempotency_key(entries: Sequence[Entry]) -> str:
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
 
-def _record(sync: Sync, row: Row) -> tuple[Any, Mapping[str, Any]]:
-    """The record as the action takes it, and the columns that are no field of it.
+def _cleaned(
+    sync: Sync, action: Action, row: Row
+) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The record as an action with fields takes it, and the columns that are none.
 
-    Of a row that leaves only the key is known; where the action has fields, that is
-    enough to name it as it was named when it came.
+    Of a row that leaves only the key is known; that is enough to name it as it was
+    named when it came.
     """
-    action = sync.action
-    if not action.fields:
-        return row.record, row.record or {}
     columns = {sync.key: row.key} if row.record is None else row.record
     record = {
         name: _field(sync, action, name, columns, is_whole=row.record is not None)

@@ -12,14 +12,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from activations.connectors import Outcome, Row
 from activations.journal import (
     UNKNOWN,
+    Columns,
     Journal,
     journal_path,
     journals_left,
@@ -75,7 +75,7 @@ class SyncLog:
         self._journal_rows = journal_rows
         self._journal_seconds = journal_seconds
         self._now = now
-        self._noted: list[tuple[Any, ...]] = []
+        self._noted: list[Columns] = []
         self._noted_counts: Counter[tuple[str, str]] = Counter()
         self._under_way: dict[str, tuple[int, Row]] = {}
         self._journal: Journal | None = None
@@ -94,10 +94,9 @@ class SyncLog:
         self._lease.check()
         if not rows:
             return
-        at = self._tick(len(rows))
-        expected = {row.key: (at + n, row) for n, row in enumerate(rows)}
+        expected = list(zip(self._ticks(len(rows)), rows, strict=True))
         with self._current:
-            self._under_way |= expected
+            self._under_way |= {row.key: (at, row) for at, row in expected}
             self._expect(expected)
 
     def not_sent(self, rows: Iterable[Row]) -> None:
@@ -113,16 +112,30 @@ class SyncLog:
 
     def add_all(self, outcomes: Collection[Outcome]) -> None:
         """Note outcomes; `commit` writes them down."""
-        at = self._tick(len(outcomes))
-        for row, outcome, code, message, *told in outcomes:
-            if message is not None:
-                message = self._sync.account.redact(message)[:MESSAGE_LENGTH]
-            operation, key, fingerprint, *_ = row
-            self._noted.append(
-                (at, key, operation, outcome, fingerprint, code, message, *told)
-            )
-            self._noted_counts[outcome, operation] += 1
-            at += 1
+        if not outcomes:
+            return
+        rows = [outcome.row for outcome in outcomes]
+        operations = [row.operation for row in rows]
+        names = [outcome.outcome for outcome in outcomes]
+        told: Columns = {
+            "at": self._ticks(len(rows)),
+            "key": [row.key for row in rows],
+            "operation": operations,
+            "outcome": names,
+            "fingerprint": [row.fingerprint for row in rows],
+            "code": [outcome.code for outcome in outcomes],
+            "message": [self._message(outcome) for outcome in outcomes],
+            "destination_ref": [outcome.ref for outcome in outcomes],
+            "attempts": [outcome.attempts for outcome in outcomes],
+            "request_ms": [outcome.request_ms for outcome in outcomes],
+        }
+        self._noted.append(told)
+        self._noted_counts.update(zip(names, operations, strict=True))
+
+    def _message(self, outcome: Outcome) -> str | None:
+        if outcome.message is None:
+            return None
+        return self._sync.account.redact(outcome.message)[:MESSAGE_LENGTH]
 
     def commit(self) -> None:
         """Write down what was noted: from now on a kill cannot undo it.
@@ -132,18 +145,19 @@ class SyncLog:
         if not self._noted:
             return
         with self._lease.fenced(), self._current:
-            self._open_journal().append(self._noted)
-            for _, key, *_ in self._noted:
-                self._under_way.pop(key, None)
+            for told in self._noted:
+                self._open_journal().append(told)
+                for key in told["key"]:
+                    self._under_way.pop(key, None)
         self.counts += self._noted_counts
         self._noted.clear()
         self._noted_counts.clear()
 
-    def _tick(self, rows: int) -> int:
-        """The first of so many times, in microseconds, that nobody else has."""
+    def _ticks(self, rows: int) -> list[int]:
+        """So many times, in microseconds, that nobody else has."""
         first = max(self._last + 1, _microseconds(self._now()))
         self._last = first + rows - 1
-        return first
+        return list(range(first, first + rows))
 
     def tidy(self) -> None:
         """Make what is written outlive a power cut, and land it when it is much or old.
@@ -177,18 +191,22 @@ class SyncLog:
             journal, self._journal = self._journal, None
             if journal is not None and self._under_way:
                 # What is under way is told of by the next one from here on.
-                self._expect(self._under_way)
+                self._expect(self._under_way.values())
                 journal.forget(list(self._under_way))
         if journal is not None:
             journal.close()
             with self._lease.fenced():
                 land_journal(self._raw_dir, journal.path)
 
-    def _expect(self, rows: Mapping[str, tuple[int, Row]]) -> None:
-        fields = [
-            (at, key, row.operation, row.fingerprint) for key, (at, row) in rows.items()
-        ]
-        self._open_journal().expect(fields)
+    def _expect(self, expected: Collection[tuple[int, Row]]) -> None:
+        self._open_journal().expect(
+            {
+                "at": [at for at, _ in expected],
+                "key": [row.key for _, row in expected],
+                "operation": [row.operation for _, row in expected],
+                "fingerprint": [row.fingerprint for _, row in expected],
+            }
+        )
 
     def _open_journal(self) -> Journal:
         if self._journal is None:

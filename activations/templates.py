@@ -10,13 +10,15 @@ come from files of the repository only.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
 import jinja2
 import jinja2.meta
+import jinja2.nodes
 import jinja2.sandbox
 
 from activations.filters import FILTERS
@@ -101,6 +103,35 @@ def variables(text: str) -> set[str]:
     return set(jinja2.meta.find_undeclared_variables(_TEXT.parse(text)))
 
 
+def leaves_alone(value: Any, names: Collection[str]) -> bool:
+    """Whether no template anywhere inside uses one of these names."""
+    return all(not variables(text) & set(names) for text in _texts(value))
+
+
+def takes_whole(value: Any, names: Collection[str]) -> bool:
+    """Whether templates anywhere inside give these names' values as they are."""
+    return all(_is_name(text) or leaves_alone(text, names) for text in _texts(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts anywhere inside objects and lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _is_name(text: str) -> bool:
+    """Whether the template is a name and nothing else: `{{ record }}`."""
+    body = _TEXT.parse(text).body
+    found = [node for part in body for node in part.iter_child_nodes()]
+    return [type(node) for node in found] == [jinja2.nodes.Name]
+
+
 # Manifests repeat themselves, and a template keeps nothing between two renderings.
 @lru_cache(maxsize=8192)
 def _compile_path(text: str, names: frozenset[str]) -> Renderer:
@@ -125,6 +156,9 @@ def _compile_text(text: str, names: frozenset[str]) -> Renderer:
 
 
 def _compile_expression(text: str, source: str) -> Renderer:
+    if _is_name(text):
+        # Whoever renders gives a value to each of the names.
+        return itemgetter(source.strip())
     expression = _TEXT.compile_expression(source, undefined_to_none=False)
 
     def render(context: Context) -> Any:

@@ -8,14 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import yaml
 
 from activations.facts import fact_files
-from activations.journal import journals_left
+from activations.journal import Columns, for_each, journals_left
 from activations.syncs import dbt_manifest
 from collector.datasets import SYNC_LOG
 from profiles.published import publish
@@ -117,14 +116,14 @@ def logged(data_dir: Path) -> set[str]:
         rows = pq.ParquetFile(file).read().to_pylist()
         keys |= {row["key"] for row in rows if row["outcome"] == "succeeded"}
     for path in journals_left(data_dir / "log", NAME):
-        for columns in journal_lines(path, "outcomes"):
-            told = zip(columns[1], columns[3], strict=True)
-            keys |= {key for key, outcome in told if outcome == "succeeded"}
+        for told in journal_lines(path, "outcomes"):
+            rows = zip(told["key"], told["outcome"], strict=True)
+            keys |= {key for key, outcome in rows if outcome == "succeeded"}
     return keys
 
 
-def journal_lines(path: Path, kind: str) -> list[list[Any]]:
-    """The lines of a kind (outcomes, expected, forgotten) of a journal."""
+def journal_lines(path: Path, kind: str) -> list[Columns]:
+    """The lines of a kind (outcomes, expected) of a journal."""
     (_, *lines) = path.read_bytes().splitlines()
     told = [json.loads(line.partition(b" ")[2]) for line in lines]
-    return [line[kind] for line in told if kind in line]
+    return [for_each(line[kind]) for line in told if kind in line]

@@ -357,4 +357,4 @@ def test_outcomes_are_written_down_as_answers_come(
 
 
 def count_rows(journal: Path) -> int:
-    return sum(len(columns[0]) for columns in journal_lines(journal, "outcomes"))
+    return sum(len(told["key"]) for told in journal_lines(journal, "outcomes"))

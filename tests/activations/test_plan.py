@@ -112,6 +112,16 @@ def test_the_fingerprint_depends_on_values_alone(crm: Bench) -> None:
     }
 
 
+def test_a_payload_may_name_its_columns_as_a_plan_does(crm: Bench) -> None:
+    row = dict.fromkeys(["operation", "key", "fingerprint", "since_run", "kind"], "x")
+    crm.payload([row | {"email": "a@x"}])
+    (planned,) = crm.plan().rows()
+    assert planned.record == row | {"email": "a@x"}
+    identity = [crm.sync.name, "a@x", "insert", planned.fingerprint, ""]
+    text = json.dumps(identity, separators=(",", ":"))
+    assert planned.idempotency_key == hashlib.sha256(text.encode()).hexdigest()
+
+
 def test_another_account_starts_from_nothing(
     crm: Bench, destination: Destination
 ) -> None:

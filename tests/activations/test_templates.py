@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activations.templates import TemplateError, compile_path, compile_value
+from activations.templates import (
+    TemplateError,
+    compile_path,
+    compile_value,
+    leaves_alone,
+    takes_whole,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -92,3 +98,23 @@ def test_values_cannot_leave_their_part_of_a_path() -> None:
     assert path({"key": "a/../b?c#d é"}) == "/lists/a%2F..%2Fb%3Fc%23d%20%C3%A9/members"
     with pytest.raises(TemplateError):
         path({"key": None})
+
+
+@pytest.mark.parametrize(
+    ("template", "is_whole", "is_left_alone"),
+    [
+        ("{{ record }}", True, False),
+        ({"x": ["{{- record -}}", "{{ key }}"]}, True, False),
+        ("{{ record.n }}", False, False),
+        ("{{ record | without_nulls }}", False, False),
+        ("{{ record }}!", False, False),
+        ("{{ key }}{{ record }}", False, False),
+        ({"x": ["{{ record }}", "{{ record.n }}"]}, False, False),
+        (["{{ key | trimmed }}", "record", 7, None], True, True),
+    ],
+)
+def test_what_looks_into_a_value_is_told(
+    template: Any, is_whole: bool, is_left_alone: bool
+) -> None:
+    assert takes_whole(template, {"record"}) == is_whole
+    assert leaves_alone(template, {"record"}) == is_left_alone
