@@ -23,8 +23,11 @@ from orchestration.lineage.reads import (
     union,
 )
 
-STORED_EVENTS = "stg_events"
 PAYLOADS = ("properties", "traits", "context")
+
+# Tables of events, one row each: what stands in a field is of that field, whatever their
+# SQL takes apart and puts together again on the way.
+EVENT_TABLES = frozenset({"stg_events", "renamed_events", "events"})
 AUDIENCE_LOG = "audience_changes"
 
 # What these say of all audiences and traits, those say themselves.
@@ -153,11 +156,11 @@ class Lineage:
 
     def _find(self, name: str) -> Relation:
         node = self._nodes[name]
-        if name == STORED_EVENTS:
-            return _stored_events({*node["columns"], *self._followed(node).columns})
         if name in PLAN_MODELS:
             return Relation(rest=Reads())
         relation = self._compiled(node, self._planned.get(name))
+        if name in EVENT_TABLES:
+            relation = _with_fields(relation)
         if name == AUDIENCE_LOG:
             relation = self._log_of_audiences(relation)
         if name in self._former:
@@ -226,11 +229,13 @@ class Lineage:
         return Relation({column: Reads(rows=rows) for column in relation.columns}, rows)
 
 
-def _stored_events(columns: set[str]) -> Relation:
-    """The stored events: here every way to a property begins."""
-    fields = {name: Reads(frozenset({Read(field=name)})) for name in PAYLOADS}
-    fields |= {name: Reads(frozenset({Read(field=name)})) for name in KIND_OF_EVENT}
-    return Relation({**{name.lower(): Reads() for name in columns}, **fields})
+def _with_fields(relation: Relation) -> Relation:
+    """The relation of a table of events: with its fields every way begins."""
+    fields = {
+        name: Reads(frozenset({Read(field=name)}), relation.rows)
+        for name in (*KIND_OF_EVENT, *PAYLOADS)
+    }
+    return replace(relation, columns={**relation.columns, **fields})
 
 
 def _of_event(relation: Relation, event: PlannedEvent) -> Relation:

@@ -25,10 +25,39 @@ ORDERS = """
         json_extract(properties, '$."lines"') as lines,
     from w.events.events where event = 'Order Completed' and is_compliant
 """
+REFUND = PlannedEvent(
+    name="Order Refunded",
+    properties={"total": Rule()},
+    columns={"total": "total"},
+    model="order_refunded",
+)
+REFUNDS = """
+    select profile_id, json_extract_string(properties, '$."total"') as total
+    from w.events.events where event = 'Order Refunded'
+"""
+RENAMED = """
+    select * replace (case when type <> 'track' then type else event end as event)
+    from w.staging.stg_events
+"""
 EVENTS = """
-    with blocked as (select message_id from w.staging.event_violations where flaw)
-    select stored.*, blocked.message_id is null as is_compliant, 'p' as profile_id
-    from w.staging.stg_events as stored
+    with blocked as (select message_id from w.staging.event_violations where flaw),
+    documents as (
+        select message_id, 'properties' as name, properties as body
+        from w.staging.renamed_events
+        union all
+        select message_id, 'traits' as name, traits as body
+        from w.staging.renamed_events
+    ),
+    cut as (
+        select message_id, max(case when name = 'properties' then body end) as body
+        from documents group by message_id
+    )
+    select
+        stored.* replace (coalesce(cut.body, stored.properties) as properties),
+        blocked.message_id is null as is_compliant,
+        'p' as profile_id
+    from w.staging.renamed_events as stored
+    left join cut on stored.message_id = cut.message_id
     left join blocked on stored.message_id = blocked.message_id
 """
 STORED = "select message_id, type, event, properties, traits, context, timestamp from x"
@@ -38,9 +67,11 @@ def lineage(former_orders: str | None = None, **models: str) -> Lineage:
     """The project above with more models; `traits_x` stands in the folder `traits`."""
     nodes = [
         _node("staging", "stg_events", STORED),
+        _node("staging", "renamed_events", RENAMED),
         _node("staging", "event_violations", "select * from w.staging.stg_events"),
         _node("events", "events", EVENTS),
         _node("events", "order_completed", models.pop("order_completed", ORDERS)),
+        _node("events", "order_refunded", REFUNDS),
         *(_node(name.split("_")[0], name, sql) for name, sql in models.items()),
     ]
     manifest = {
@@ -51,7 +82,7 @@ def lineage(former_orders: str | None = None, **models: str) -> Lineage:
     if former_orders:
         node = _node("events", "order_completed", former_orders)
         former = {"order_completed": (node, ORDER)}
-    return Lineage(manifest, (ORDER,), former=former)
+    return Lineage(manifest, (ORDER, REFUND), former=former)
 
 
 def _node(folder: str, name: str, sql: str) -> dict[str, Any]:
@@ -146,6 +177,19 @@ def test_rows_are_chosen_by_the_property(sql: str) -> None:
 )
 def test_the_property_is_not_read(sql: str) -> None:
     assert lineage(traits_x=sql).readers_of(ORDER, ("total",)) == ()
+
+
+def test_a_property_of_the_same_name_of_another_event_is_not_read() -> None:
+    one = lineage(
+        traits_paid="select sum(total) as paid from w.events.order_completed",
+        traits_returned="select sum(r.total) as returned from w.events.order_completed"
+        " as o left join w.events.order_refunded as r on o.profile_id = r.profile_id",
+        traits_traits="select traits ->> '$.total' as x from w.events.events",
+    )
+    paid = Reader("trait", "traits_paid", ("paid",), rows=False)
+    returned = Reader("trait", "traits_returned", ("returned",), rows=False)
+    assert one.readers_of(ORDER, ("total",)) == (paid,)
+    assert one.readers_of(REFUND, ("total",)) == (returned,)
 
 
 def test_reading_goes_on_through_models() -> None:
