@@ -25,8 +25,8 @@ from orchestration.lineage.reads import (
 
 PAYLOADS = ("properties", "traits", "context")
 
-# Tables of events, one row each: what stands in a field is of that field, whatever their
-# SQL takes apart and puts together again on the way.
+# Tables of events, one row each: what stands in a field is of that field, whatever
+# their SQL takes apart and puts together again on the way.
 EVENT_TABLES = frozenset({"stg_events", "renamed_events", "events"})
 AUDIENCE_LOG = "audience_changes"
 
