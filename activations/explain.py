@@ -48,7 +48,7 @@ def find_troubles(plan: Plan, *, data_dir: Path) -> list[Trouble]:
     Those that wait for somebody come first, then the latest.
     """
     raw = CollectorSettings(data_dir=data_dir).raw_place()
-    with facts_of(plan.con, raw, plan.sync.name):
+    with facts_of(plan.con, raw, plan.sync.name, log_dir=data_dir / "log"):
         rows = plan.con.execute(
             """
             with
@@ -133,7 +133,7 @@ class Explanation:
 def explain(plan: Plan, key: str, *, data_dir: Path) -> Explanation:
     """The story of one key: its row now, what was sent of it, and what comes next."""
     raw = CollectorSettings(data_dir=data_dir).raw_place()
-    with facts_of(plan.con, raw, plan.sync.name):
+    with facts_of(plan.con, raw, plan.sync.name, log_dir=data_dir / "log"):
         history = _rows(
             plan,
             "select * from sync_log_rows as logged where key = $key order by logged.at",

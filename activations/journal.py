@@ -9,6 +9,7 @@ landing it twice changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,21 +96,45 @@ def journals_left(log_dir: Path, sync: str) -> list[Path]:
     return sorted(log_dir.glob(f"sync-{sync}.*{_SUFFIX}"))
 
 
+class Told(NamedTuple):
+    """What a journal tells: its rows, and the name of their file in the sync log."""
+
+    name: str
+    rows: pa.Table
+
+
+def read_journals(log_dir: Path, sync: str) -> list[Told]:
+    """What the journals tell that have not landed, oldest first."""
+    told = []
+    for path in journals_left(log_dir, sync):
+        # One that is gone has landed since.
+        with contextlib.suppress(FileNotFoundError):
+            told.append(_read(path))
+    return [journal for journal in told if journal is not None]
+
+
 def land_journal(raw_dir: RawPlace, path: Path) -> None:
-    """Make the journal's rows part of the sync log, durably, and remove it.
+    """Make the journal's rows part of the sync log, durably, and remove it."""
+    told = _read(path)
+    if told is not None:
+        for date, of_day in _days(told.rows):
+            partition = {"sync": of_day["sync"][0].as_py(), "dt": date}
+            write_file(raw_dir, SYNC_LOG, of_day, partition=partition, name=told.name)
+    path.unlink()
+    fsync_directory(path.parent)
+
+
+def _read(path: Path) -> Told | None:
+    """What one journal tells; nothing where not even its head is whole.
 
     What was still expected has failed: nobody knows whether it arrived.
     """
     lines = _whole_lines(path)
     shared = next(lines, None)
-    if shared is not None:
-        name = shared.pop("name")
-        table = _table(_outcomes(lines), shared)
-        for date, of_day in _days(table):
-            partition = {"sync": shared["sync"], "dt": date}
-            write_file(raw_dir, SYNC_LOG, of_day, partition=partition, name=name)
-    path.unlink()
-    fsync_directory(path.parent)
+    if shared is None:
+        return None
+    name = shared.pop("name")
+    return Told(name, _table(_outcomes(lines), shared))
 
 
 def _outcomes(lines: Iterator[dict[str, Any]]) -> list[Columns]:

@@ -11,6 +11,7 @@ import pytest
 
 from activations.connectors import Outcome
 from activations.errors import LeaseLost, SyncRunning
+from activations.explain import explain, find_troubles
 from activations.journal import journals_left
 from activations.leases import Lease, hold_lease
 from activations.sync_log import SyncLog, land_what_is_left
@@ -244,6 +245,38 @@ def test_what_was_under_way_at_a_kill_may_have_arrived(
     added, deleted = sorted((got.json for got in destination.requests), key=len)
     assert len(added) == 2
     assert {each["key"] for each in deleted} == {email(0), email(1), email(5)}
+
+
+@pytest.mark.parametrize("journal_rows", [1000, 2])
+def test_a_plan_counts_what_has_not_landed_yet(crm: Bench, journal_rows: int) -> None:
+    """It tells the same before, while and after it lands, and lands nothing itself."""
+    log_dir, raw = crm.data_dir / "log", crm.data_dir / "raw"
+    crm.people(range(6))
+    kill_while_sending(crm, 3, journal_rows=journal_rows)
+    left = {path: path.read_bytes() for path in journals_left(log_dir, NAME)}
+    logged = crm.log()
+    told = []
+
+    def tell() -> None:
+        plan = crm.plan()
+        rows = [(row.key, row.operation, row.idempotency_key) for row in plan.rows()]
+        troubles = find_troubles(plan, data_dir=crm.data_dir)
+        story = explain(plan, email(3), data_dir=crm.data_dir)
+        told.append((plan.as_dict(), rows, troubles, story.as_dict()))
+
+    tell()
+    assert [key for key, *_ in told[0][1]] == [email(3), email(4), email(5)]
+    assert [trouble.code for trouble in told[0][2]] == ["unknown"] * 3
+    assert {path: path.read_bytes() for path in journals_left(log_dir, NAME)} == left
+    assert crm.log() == logged
+    with hold_lease(log_dir, NAME) as lease:
+        land_what_is_left(raw, log_dir, NAME, lease=lease)
+    tell()
+    # As a process leaves them that was killed between the two steps of landing.
+    for path, content in left.items():
+        path.write_bytes(content)
+    tell()
+    assert told[0] == told[1] == told[2]
 
 
 def test_what_changes_back_after_a_kill_is_sent_once_more(
