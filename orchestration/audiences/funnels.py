@@ -48,23 +48,28 @@ class Step:
 @dataclass(frozen=True)
 class Funnel:
     """People who took all steps, one after the other. `name` is that of its CTE; `same`
-    are properties that all of its events have the same value of; none that fits
-    `without` happened between the first step and the last."""
+    are properties that all steps have the same value of. Nothing that fits `without`
+    happened between the first step and the last, with the same value of the properties
+    `without_same`, which are among `same`."""
 
     name: str
     steps: tuple[Step, ...]
     without: Step | None
     same: tuple[str, ...]
+    without_same: tuple[str, ...]
     window: Window
     parts: tuple[Condition, ...] = ()
 
     @property
     def words(self) -> str:
         said = "did " + ", then ".join(step.words for step in self.steps)
-        if self.without:
-            said += f", and no {self.without.words} in between"
-        if self.same:
-            said += f", all with the same {' and '.join(self.same)}"
+        same = f", all with the same {' and '.join(self.same)}" if self.same else ""
+        without = f", and no {self.without.words} in between" if self.without else ""
+        free = [name for name in self.same if name not in self.without_same]
+        if free:
+            said += f"{same}{without}, whatever its {' and '.join(free)}"
+        else:
+            said += without + same
         return said if self.window.words == "ever" else f"{said}, {self.window.words}"
 
     def holds(self, names: Names) -> exp.Expr:
@@ -118,15 +123,21 @@ class Funnel:
         query, where = rows_where(step.event.model, step.where, sources)
         table = step.event.model if query.args.get("joins") else None
         at = column(TIMESTAMP, table)
-        values = [column(name, table) for name in (PERSON, *self.same)]
-        known = [exp.Is(this=one.copy(), expression=_not_null()) for one in values]
+        same = self.without_same if number == _WITHOUT else self.same
+        person = column(PERSON, table)
+        known = [
+            exp.Is(this=one.copy(), expression=_not_null())
+            for one in (person, *(column(name, table) for name in same))
+        ]
+        values = [
+            column(name, table) if name in same else exp.alias_(exp.null(), name)
+            for name in self.same
+        ]
         conditions = [*known, self.window.holds(at), at.copy() <= moment(), where]
-        columns: list[exp.Expr] = [*values, at.copy()]
+        columns: list[exp.Expr] = [person, *values, at.copy()]
         if at_step > 2:
             came_so_far = exp.select(PERSON).from_(self._named("step", at_step - 1))
-            conditions.append(
-                exp.In(this=values[0].copy(), query=came_so_far.subquery())
-            )
+            conditions.append(exp.In(this=person.copy(), query=came_so_far.subquery()))
             if self.without:
                 columns.append(exp.alias_(exp.null(), _STARTED))
         return query.select(
@@ -136,39 +147,18 @@ class Funnel:
     def _before(self, number: int, events: str) -> exp.Select:
         """What came before each event: the latest step before, and the latest first
         step that led to it."""
-        found = [(number - 1, TIMESTAMP, _BEFORE)]
+        found = [(number - 1, TIMESTAMP, self.same, _BEFORE)]
         if self.without and number > 2:
-            found.append((number - 1, _STARTED, _STARTED_BEFORE))
+            found.append((number - 1, _STARTED, self.same, _STARTED_BEFORE))
         if self.without and number == len(self.steps):
-            found.append((_WITHOUT, TIMESTAMP, _LAST_WITHOUT))
+            found.append((_WITHOUT, TIMESTAMP, self.without_same, _LAST_WITHOUT))
         return exp.select(
             exp.Star(),
             *(
-                exp.alias_(self._latest_earlier(_when(step, column(value))), name)
-                for step, value, name in found
+                exp.alias_(_latest_earlier(_when(step, column(value)), same), name)
+                for step, value, same, name in found
             ),
         ).from_(exp.table_(events))
-
-    def _latest_earlier(self, value: exp.Expr) -> exp.Expr:
-        """The latest value of an earlier event. Of events at one moment the later steps
-        stand first, so that none is taken for an earlier one."""
-        return exp.Window(
-            this=exp.func("max", value),
-            partition_by=[column(name) for name in (PERSON, *self.same)],
-            order=exp.Order(
-                expressions=[
-                    column(TIMESTAMP),
-                    exp.Ordered(this=column(_STEP), desc=True, nulls_first=False),
-                ]
-            ),
-            spec=exp.WindowSpec(
-                kind="ROWS",
-                start="UNBOUNDED",
-                start_side="PRECEDING",
-                end=exp.Literal.number(1),
-                end_side="PRECEDING",
-            ),
-        )
 
     def _reached(self, number: int, before: str) -> exp.Select:
         """The events that are this step, with those before it, and all in time."""
@@ -210,6 +200,29 @@ class Funnel:
             )
             in_time = column(TIMESTAMP) <= latest
         return [_is_step(number), in_time]
+
+
+def _latest_earlier(value: exp.Expr, same: tuple[str, ...]) -> exp.Expr:
+    """The latest value of an earlier event that has the same values of these
+    properties. Of events at one moment the later steps stand first, so that none is
+    taken for an earlier one."""
+    return exp.Window(
+        this=exp.func("max", value),
+        partition_by=[column(name) for name in (PERSON, *same)],
+        order=exp.Order(
+            expressions=[
+                column(TIMESTAMP),
+                exp.Ordered(this=column(_STEP), desc=True, nulls_first=False),
+            ]
+        ),
+        spec=exp.WindowSpec(
+            kind="ROWS",
+            start="UNBOUNDED",
+            start_side="PRECEDING",
+            end=exp.Literal.number(1),
+            end_side="PRECEDING",
+        ),
+    )
 
 
 def _is_step(number: int) -> exp.Expr:

@@ -168,16 +168,26 @@ class _Reader:
         )
         before = len(self.mistakes.found)
         steps = self._steps(inside["steps"], (*at, "steps"))
+        same = without_same = _listed(inside.get("same", []))
         without = None
         if "without" in inside:
-            without = self._step(inside["without"], (*at, "without"), is_first=True)
+            tree, place_of_it = inside["without"], (*at, "without")
+            if isinstance(tree, Mapping) and "same" in tree:
+                without_same = _listed(tree["same"])
+                tree = {name: tree[name] for name in tree if name != "same"}
+            without = self._step(tree, place_of_it, is_first=True)
+            for name in without_same:
+                if name not in same:
+                    hint = "is none of the properties in the same of the funnel"
+                    self._mistake(place_of_it, "same", f"'{name}' {hint}")
+        for name in same:
+            bound = [without] if without and name in without_same else []
+            self._same(name, (*at, "same"), [*steps, *bound])
         window = read_window(inside, at, self.mistakes)
-        everything = [*steps, *([without] if without else [])]
-        same = self._same(inside.get("same", []), (*at, "same"), everything)
         if window is None or len(self.mistakes.found) > before:
             return None
         name = self._name("funnel")
-        return Funnel(name, tuple(steps), without, same, window)
+        return Funnel(name, tuple(steps), without, same, without_same, window)
 
     def _steps(self, found: object, place: Place) -> list[Step]:
         if not isinstance(found, list) or len(found) < 2:
@@ -205,25 +215,23 @@ class _Reader:
         where = self._where(found, place, event)
         return None if event is None else Step(event, where, within)
 
-    def _same(self, found: object, place: Place, steps: list[Step]) -> tuple[str, ...]:
-        names = found if isinstance(found, list) else [found]
-        for name in names:
-            for step in steps:
-                if name not in step.event.columns:
-                    hint = nearest(name, step.event.columns)
-                    self.mistakes.add(
-                        place, f"'{step.event.title}' has no property '{name}'; {hint}"
-                    )
-            kinds = {
-                step.event.columns[name].kind
-                for step in steps
-                if name in step.event.columns
-            }
-            if len(kinds - {"unknown"}) > 1:
+    def _same(self, name: str, place: Place, steps: list[Step]) -> None:
+        """Hold one property that steps have the same value of to their events."""
+        for step in steps:
+            if name not in step.event.columns:
+                hint = nearest(name, step.event.columns)
                 self.mistakes.add(
-                    place, f"'{name}' is {' and '.join(sorted(kinds))} in these events"
+                    place, f"'{step.event.title}' has no property '{name}'; {hint}"
                 )
-        return tuple(map(str, names))
+        kinds = {
+            step.event.columns[name].kind
+            for step in steps
+            if name in step.event.columns
+        }
+        if len(kinds - {"unknown"}) > 1:
+            self.mistakes.add(
+                place, f"'{name}' is {' and '.join(sorted(kinds))} in these events"
+            )
 
     def _account(self, found: Found, place: Place) -> Condition | None:
         check_keys(found, ("account",), place, self.mistakes)
@@ -353,6 +361,11 @@ class _Reader:
 
     def _mistake(self, place: Place, key: str, message: str) -> None:
         self.mistakes.add((*place, key), message)
+
+
+def _listed(found: object) -> tuple[str, ...]:
+    """One name or a list of them."""
+    return tuple(map(str, found if isinstance(found, list) else [found]))
 
 
 def _no_path(model: str, ways: list[str]) -> str:

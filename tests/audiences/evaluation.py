@@ -217,23 +217,28 @@ def _went_through(funnel: Row, person: str, world: World) -> bool:
         key: funnel[key] for key in ("within", "between", "during") if key in funnel
     }
     same = funnel.get("same", [])
-    names = same if isinstance(same, list) else [same]
+    names = _listed(same)
+    own = _listed(funnel.get("without", {}).get("same", same))
 
-    def taken(step: Row) -> list[Row]:
+    def taken(step: Row, names: list[str]) -> list[Row]:
         asked = {key: step[key] for key in ("did", "where") if key in step}
         events = _events(asked | window, person, world)
         return [one for one in events if all(one[name] is not None for name in names)]
 
     steps = funnel["steps"]
-    between = taken(funnel["without"]) if "without" in funnel else []
-    for way in product(*map(taken, steps)):
+    between = taken(funnel["without"], own) if "without" in funnel else []
+    for way in product(*(taken(step, names) for step in steps)):
         if _is_in_order(way, steps, names) and not any(
             way[0]["timestamp"] < one["timestamp"] < way[-1]["timestamp"]
-            and all(one[name] == way[0][name] for name in names)
+            and all(one[name] == way[0][name] for name in own)
             for one in between
         ):
             return True
     return False
+
+
+def _listed(same: Any) -> list[str]:
+    return same if isinstance(same, list) else [same]
 
 
 def _is_in_order(way: tuple[Row, ...], steps: list[Row], names: list[str]) -> bool:

@@ -63,6 +63,10 @@ MISTAKES = [
     ("{funnel: {steps: [{did: buy}, {did: byu}]}}", "did you mean 'buy'?"),
     ("{funnel: {steps: [{did: buy}, {did: buy}], same: sku}}", "has no property 'sku'"),
     ("{funnel: {steps: [{did: buy}, {did: buy}], without: buy}}", "is {did: <event>}"),
+    (
+        "{funnel: {steps: [{did: buy}, {did: buy}], without: {did: buy, same: sku}}}",
+        "'sku' is none of the properties in the same of the funnel",
+    ),
     ("{funnel: [{did: buy}]}", "takes steps"),
     ("{account: {users: some, matching: {in: fans}}}", "none of any, all, none"),
     ("{account: {users: any, matching: {account: {}}}}", "no condition begins with"),
@@ -171,6 +175,15 @@ def test_definitions_are_said_in_plain_words(tmp_path: Path) -> None:
         "{funnel: {steps: [{did: view}, {did: buy, within: 1 day}], same: product}}": (
             "did Product Viewed, then Order Completed within 1 day, "
             "all with the same product"
+        ),
+        "{funnel: {steps: [{did: view}, {did: buy}], without: {did: leave}}}": (
+            "did Product Viewed, then Order Completed, and no Left in between"
+        ),
+        "{funnel: {steps: [{did: view}, {did: buy}], without: {did: buy, same: []}, "
+        "same: [product, is_gift]}}": (
+            "did Product Viewed, then Order Completed, all with the same product and "
+            "is_gift, and no Order Completed in between, whatever its product and "
+            "is_gift"
         ),
         "{account: {users: none, matching: {did: leave}}}": (
             "is in an account where nobody matches (did Left at least once)"

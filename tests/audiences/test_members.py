@@ -29,6 +29,7 @@ from tests.audiences.world import (
     TABLES,
     World,
     catalogue,
+    crowd,
     rendered,
     worlds,
 )
@@ -73,7 +74,8 @@ def built(condition: Condition, connection: duckdb.DuckDBPyConnection) -> list[s
     return [profile_id for (profile_id,) in connection.execute(text).fetchall()]
 
 
-def check(tree: Any, world: World, connection: duckdb.DuckDBPyConnection) -> None:
+def check(tree: Any, world: World, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Compare, and tell who is in."""
     condition = read(tree)
     found = built(condition, connection)
     assert len(found) == len(set(found))
@@ -82,6 +84,7 @@ def check(tree: Any, world: World, connection: duckdb.DuckDBPyConnection) -> Non
     assert sorted(connection.execute(asked).fetchall()) == sorted(
         (one,) for one in found
     )
+    return found
 
 
 @pytest.mark.parametrize("kind", LEAVES)
@@ -109,6 +112,22 @@ def test_conditions_joined_by_all_any_and_not_are_what_they_say(
             check(tree, world, connection)
 
     compare()
+
+
+def test_what_is_the_same_along_a_funnel(connection: duckdb.DuckDBPyConnection) -> None:
+    world = crowd()
+    world.load(connection)
+    view, buy = {"did": "view"}, {"did": "buy"}
+    found = []
+    for steps in ([view, buy], [view, {**view, "within": "4 hours"}, buy]):
+        for same in ([], ["product"], ["product", "is_gift"]):
+            # `without` counts by any of these, and by all if it does not say.
+            for own in (None, *(same[:length] for length in range(len(same)))):
+                without = {"did": "leave"} | ({} if own is None else {"same": own})
+                tree = {"funnel": {"steps": steps, "same": same, "without": without}}
+                found.append(check(tree, world, connection))
+    assert all(found)
+    assert len(set(map(frozenset, found))) > 10
 
 
 def test_each_leaf_tells_of_whom_it_is_true(

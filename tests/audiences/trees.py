@@ -153,6 +153,9 @@ def funnels(draw: st.DrawFn) -> Tree:
     if draw(st.booleans()):
         same = ["product", ["product"], ["product", "is_gift"]]
         funnel["same"] = draw(st.sampled_from(same))
+        if "without" in funnel and draw(st.booleans()):
+            own = [[], "product", ["product"]]
+            funnel["without"]["same"] = draw(st.sampled_from(own))
     return {"funnel": funnel}
 
 

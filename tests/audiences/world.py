@@ -5,6 +5,7 @@ The times lie close to the ends of windows, and many of them are the same.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -195,6 +196,24 @@ def worlds(draw: st.DrawFn) -> World:
         }
         for _ in range(draw(st.integers(0, 4)))
     ]
+    return World(tables)
+
+
+def crowd() -> World:
+    """Many people who did a few things in the same hours, so that among them is about
+    every order that things can come in."""
+    chance = random.Random(5)  # noqa: S311 - repeatable, not secret
+    tables: dict[str, list[Row]] = {place.partition(".")[2]: [] for place in TABLES}
+    for person in (f"p{number:03}" for number in range(90)):
+        traits = dict.fromkeys(TRAITS)
+        tables["profiles"].append({"profile_id": person, **traits})
+        for _ in range(chance.randint(4, 10)):
+            event: Row = dict.fromkeys(PROPERTIES)
+            event["profile_id"] = person
+            event["timestamp"] = NOW - timedelta(hours=chance.randint(0, 6))
+            event["product"] = chance.choice(("a", "a", "a", "b", None))
+            event["is_gift"] = chance.choice((True, True, True, False, None))
+            tables[chance.choice(sorted(EVENTS))].append(event)
     return World(tables)
 
 
