@@ -123,15 +123,33 @@ def run_dbt(
     if progress.error is not None:
         raise progress.error
     _install(work, data_dir / "dbt" / "target", built_at=started)
+    if not hurried and _waits_for_models(project_dir):
+        (data_dir / "dbt" / "target" / PARSED).unlink(missing_ok=True)
     problem = "" if outcome.exception is None else str(outcome.exception).strip()
     nodes = tuple(_with_files(progress.nodes, outcome.result))
     return DbtRun(outcome.success, nodes, problem)
 
 
 def parsed_before(data_dir: Path) -> list[str]:
-    """Options that name what dbt parsed last: of that it parses what has changed."""
+    """Options that name what dbt parsed last: of that it parses what has changed.
+    Without it, dbt is not to take what some command of its own left elsewhere."""
     parsed = (data_dir / "dbt" / "target" / PARSED).resolve()
-    return ["--partial-parse-file-path", str(parsed)] if parsed.exists() else []
+    if not parsed.exists():
+        return ["--no-partial-parse"]
+    return ["--partial-parse-file-path", str(parsed)]
+
+
+def _waits_for_models(project_dir: Path) -> bool:
+    """Whether a yml stands where its model does not yet, which is compiled from it.
+
+    What dbt has parsed then is of no use when the model comes: of a yml that is as it
+    was, dbt tells a new model nothing.
+    """
+    return any(
+        not any(file.with_suffix(suffix).exists() for suffix in (".sql", ".py"))
+        and f"- name: {file.stem}\n" in file.read_text(encoding="utf-8")
+        for file in (project_dir / "models").rglob("*.yml")
+    )
 
 
 class _Progress:

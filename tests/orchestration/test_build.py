@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -265,6 +266,18 @@ def test_the_manifest_is_parsed_only_after_a_change(
     (project / "models/new.sql").unlink()
     prepare_manifest(data_dir, project_dir=project)
     assert "model.shop.new" not in manifest.read_text()
+
+
+def test_a_model_that_comes_after_its_yml_is_described_by_it(
+    project: Path, tmp_path: Path
+) -> None:
+    described = "models:\n  - name: late\n    description: Compiled from its yml.\n"
+    (project / "models/late.yml").write_text(described)
+    prepare_manifest(tmp_path / "data", project_dir=project)
+    (project / "models/late.sql").write_text("select 1 as number")
+    manifest = prepare_manifest(tmp_path / "data", project_dir=project)
+    late = json.loads(manifest.read_bytes())["nodes"]["model.shop.late"]
+    assert late["description"] == "Compiled from its yml."
 
 
 def test_what_a_model_says_while_it_is_built_is_a_warning_of_its_own(
