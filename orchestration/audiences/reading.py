@@ -110,7 +110,7 @@ class _Reader:
         keys = ("did", "where", "count", *FUNCTIONS, *WINDOW_KEYS)
         check_keys(found, keys, place, self.mistakes)
         before = len(self.mistakes.found)
-        event = self._event(found["did"], (*place, "did"))
+        event = self._event(found, "did", place)
         where = self._where(found, place, event)
         window = read_window(found, place, self.mistakes)
         count = None if set(FUNCTIONS) & set(found) else _ONCE
@@ -134,7 +134,7 @@ class _Reader:
 
     def _did_not(self, found: Found, place: Place) -> Condition | None:
         check_keys(found, ("did_not", "where", *WINDOW_KEYS), place, self.mistakes)
-        event = self._event(found["did_not"], (*place, "did_not"))
+        event = self._event(found, "did_not", place)
         before = len(self.mistakes.found)
         where = self._where(found, place, event)
         window = read_window(found, place, self.mistakes)
@@ -208,7 +208,7 @@ class _Reader:
             self._mistake(place, "within", "there is no step before it")
         else:
             check_keys(found, keys, place, self.mistakes)
-        event = self._event(found["did"], (*place, "did"))
+        event = self._event(found, "did", place)
         within = None
         if not is_first and "within" in found:
             within = read_length(found["within"], (*place, "within"), self.mistakes)
@@ -298,11 +298,12 @@ class _Reader:
             return None
         return Related(self._name(f"related_{name}"), table, paths[0], where, count)
 
-    def _event(self, name: object, place: Place) -> Table | None:
-        event = self.catalogue.event(name)
+    def _event(self, found: Found, key: str, place: Place) -> Table | None:
+        """The event that stands under a key; what else is asked of it stands beside."""
+        event = self.catalogue.event(found[key], found)
         if event is None:
-            hint = nearest(name, self.catalogue.event_names)
-            self.mistakes.add(place, f"unknown event '{name}'; {hint}")
+            hint = nearest(found[key], self.catalogue.event_names)
+            self._mistake(place, key, f"unknown event '{found[key]}'; {hint}")
         return event
 
     def _where(

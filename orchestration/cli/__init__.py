@@ -36,6 +36,7 @@ for _module in (
     "alerts",
     "profile",
     "trait",
+    "lookup",
     "identity",
     "audience",
     "ui",

@@ -82,6 +82,7 @@ def _model_and_sync_problems(*, with_data: bool) -> list[str]:
     from activations import find_problems
     from orchestration.audiences.problems import audience_problems
     from orchestration.conditions.catalogue import read_catalogue
+    from orchestration.lookups.compiling import lookup_problems
     from orchestration.membership_problems import membership_problems
     from orchestration.personas.run import persona_problems
     from orchestration.plan_problems import data_problems, plan_problems
@@ -101,7 +102,9 @@ def _model_and_sync_problems(*, with_data: bool) -> list[str]:
     except BuildError as error:
         return [str(error)]
     problems = plan_problems(manifest, DBT_PROJECT)
-    problems += trait_problems(DBT_PROJECT, read_catalogue(manifest))
+    catalogue = read_catalogue(manifest)
+    problems += lookup_problems(DBT_PROJECT, catalogue)
+    problems += trait_problems(DBT_PROJECT, catalogue)
     if with_data:
         published_dir = ProfilesSettings().published_dir
         problems += data_problems(manifest, DBT_PROJECT, published_dir)

@@ -197,7 +197,7 @@ class _Reader:
                 return None, None, allowed
             return Source(trait[0], is_members=True), trait[1], allowed
         allowed = ["type", "event", "where", *KEYS]
-        event = self.catalogue.event(found.get("event"))
+        event = self.catalogue.event(found.get("event"), found)
         if event is None:
             hint = nearest(found.get("event", ""), self.catalogue.event_names)
             wrong = (
