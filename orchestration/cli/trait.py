@@ -134,7 +134,7 @@ def traits_as_of(
     from orchestration.cli.output import shown
     from orchestration.cli.problems import Problem
     from orchestration.conditions.windows import read_time
-    from orchestration.project import DBT_PROJECT
+    from orchestration.project import DBT_PROJECT, data_dir
     from orchestration.traits import asof
     from profiles.settings import ProfilesSettings
 
@@ -146,6 +146,7 @@ def traits_as_of(
     found = asof.traits_as_of(
         at,
         per=per.value,
+        data_dir=data_dir(),
         project_dir=DBT_PROJECT,
         published_dir=ProfilesSettings().published_dir,
         names=names or (),

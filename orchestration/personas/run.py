@@ -15,11 +15,10 @@ from collector.files import make_directories
 from orchestration.audiences.definitions import Definition, read_definitions
 from orchestration.audiences.leaves import Leaves, leaves_of
 from orchestration.conditions.catalogue import PROFILES, Catalogue, read_catalogue
+from orchestration.parsed_project import ParsedProject, parse_project
 from orchestration.personas.building import (
-    ParsedProject,
     PersonaError,
     build,
-    parse_project,
 )
 from orchestration.personas.clocks import NOW
 from orchestration.personas.coverage import Condition, coverage_of

@@ -11,7 +11,6 @@ look at all that is known now.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from sqlglot import exp
 from orchestration.conditions.model_files import state
 from orchestration.conditions.reading import nearest
 from orchestration.dbt_runs import run_dbt
+from orchestration.parsed_project import ParsedProject, parse_project
 from orchestration.raw_files import local_raw
 from orchestration.targets import DUCKDB
 from orchestration.traits.compiling import FOLDER, topic_files
@@ -67,6 +67,7 @@ def traits_as_of(
     at: datetime,
     *,
     per: Per,
+    data_dir: Path,
     project_dir: Path,
     published_dir: Path,
     names: Sequence[str] = (),
@@ -81,7 +82,7 @@ def traits_as_of(
     """
     chosen = _chosen(project_dir, names, per)
     build = current_build(published_dir)
-    models = _compiled_for(at, project_dir)
+    models = _compiled_for(at, parse_project(data_dir, project_dir))
     topics = [models[name] for name in chosen]
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -157,41 +158,42 @@ class _Past:
         self._connection.execute(f"create view {name} as {sql}")
 
 
-def _compiled_for(at: datetime, project_dir: Path) -> dict[str, Model]:
+def _compiled_for(at: datetime, project: ParsedProject) -> dict[str, Model]:
     """All models as dbt compiles them for a build at the moment. It sees no data: the
     SQL of a model does not depend on it."""
     with TemporaryDirectory(prefix="kith-asof-") as place, local_raw():
-        data_dir = Path(place)
+        manifest = project.load()
         run = run_dbt(
             ["compile", "--select", f"path:{FOLDER}"],
-            data_dir=data_dir,
-            project_dir=project_dir,
+            data_dir=Path(place),
+            project_dir=project.project_dir,
             target=DUCKDB,
             moment=at,
+            manifest=manifest,
         )
         if not run.succeeded:
             failed = [node.message for node in run.nodes if node.status == "error"]
             reason = "\n".join(failed) or run.problem
             raise AsOfProblem(f"dbt cannot compile the traits:\n{reason}")
-        manifest = data_dir / "dbt" / "target" / "manifest.json"
-        nodes = json.loads(manifest.read_bytes())["nodes"]
+    nodes = manifest.nodes
     return {
-        node["name"]: _model(node, nodes)
+        node.name: _model(node, nodes)
         for node in nodes.values()
-        if node["resource_type"] == "model"
+        if node.resource_type == "model"
     }
 
 
-def _model(node: Mapping[str, Any], nodes: Mapping[str, Any]) -> Model:
-    above = [nodes[one]["name"] for one in node["depends_on"]["nodes"] if one in nodes]
+def _model(node: Any, nodes: Mapping[str, Any]) -> Model:
+    """A node of dbt's own manifest, into which it has written what it compiled."""
+    above = [nodes[one].name for one in node.depends_on.nodes if one in nodes]
     # Its materialization reads others too, which it does not name.
-    named = set(_REF.findall(node["raw_code"]))
+    named = set(_REF.findall(node.raw_code))
     return Model(
-        name=node["name"],
-        schema=node["schema"],
-        alias=node["alias"],
-        sql=node.get("compiled_code") or "",
-        file=node["original_file_path"],
+        name=node.name,
+        schema=node.schema,
+        alias=node.alias,
+        sql=node.compiled_code or "",
+        file=node.original_file_path,
         above=tuple(name for name in above if name in named),
     )
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from orchestration.conditions.catalogue import read_catalogue
 from orchestration.dbt_runs import PARSED
-from orchestration.personas.building import parse_project
+from orchestration.parsed_project import parse_project
 from orchestration.personas.clocks import NOW, read_length, read_moment
 from orchestration.personas.judging import Failure, fits
 from orchestration.personas.keys import Mark, key_places, marked

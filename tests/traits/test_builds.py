@@ -321,6 +321,7 @@ def test_traits_as_of_a_moment_are_those_that_a_build_gave_then(
         traits_as_of(
             moment,
             per="profile",
+            data_dir=built[0].data_dir,
             project_dir=DBT_PROJECT,
             published_dir=warehouse.published,
             names=("traits_identity", "traits_shopping"),
@@ -341,6 +342,7 @@ def test_traits_of_accounts_have_a_past_too(
     of_accounts = traits_as_of(
         FIRST,
         per="account",
+        data_dir=warehouse.data_dir,
         project_dir=DBT_PROJECT,
         published_dir=warehouse.published,
     )
@@ -355,6 +357,7 @@ def test_only_compiled_traits_have_a_past(
         traits_as_of(
             FIRST,
             per="profile",
+            data_dir=built[0].data_dir,
             project_dir=DBT_PROJECT,
             published_dir=built[0].published,
             names=("traits_orders",),
