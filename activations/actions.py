@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal
 
@@ -205,6 +206,14 @@ class Operation(Part):
             self._create = self.create.compiled(names=names)
         return self
 
+    def requests(self) -> Iterator[Request]:
+        """Every request that it can make."""
+        if self.find is not None:
+            yield self.find.request
+        yield self.request
+        if self.create is not None:
+            yield self.create
+
     @property
     def has_one_address(self) -> bool:
         """Whether the URL is the same for every record."""
@@ -213,11 +222,10 @@ class Operation(Part):
     @cached_property
     def carries_records(self) -> bool:
         """Whether its entries hold records that no template looks into."""
-        requests = (self.request, self.create)
         return (
             self.find is None
             and takes_whole(self.entry, _RECORD_NAMES)
-            and all(each is None or each.carries(_BODY_NAMES) for each in requests)
+            and all(request.carries(_BODY_NAMES) for request in self.requests())
         )
 
     @property
@@ -272,6 +280,12 @@ class Action(Part):
         if self.key is not None and self.keys:
             raise ValueError("has either 'key' or 'keys'.")
         return self
+
+    def requests(self) -> Iterator[Request]:
+        """Every request that it can make."""
+        yield from (step.request for step in self.prepare)
+        for operation in self.operations.values():
+            yield from operation.requests()
 
     @property
     def possible_keys(self) -> tuple[str, ...]:

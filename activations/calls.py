@@ -28,10 +28,12 @@ class Request(Part):
     """One HTTP call: the path is below the base URL, the body `json` or `form`.
 
     Query parameters, headers and fields of a form whose value is null are left out;
-    objects and lists in a form are JSON text.
+    objects and lists in a form are JSON text. `rate` names the one of the requester's
+    `rates` that it counts by, instead of the account's `rate_limit`.
     """
 
     method: str
+    rate: str | None = None
     base_url: str | None = None
     path: str = ""
     query: dict[str, Any] = Field(default_factory=dict)
@@ -69,6 +71,7 @@ class Rendered:
     path: str
     headers: Mapping[str, str]
     body: bytes | None
+    rate: str | None = None
 
     @property
     def size(self) -> int:
@@ -89,6 +92,7 @@ class RequestTemplate:
             request.body if request.form is None else request.form, names=names
         )
         self._is_form = request.form is not None
+        self._rate = request.rate
 
     def render(self, context: Context) -> Rendered:
         """The request with the context's values."""
@@ -107,6 +111,7 @@ class RequestTemplate:
             path=with_query(str(self._path(context)), self._query(context)),
             headers=headers,
             body=body,
+            rate=self._rate,
         )
 
 

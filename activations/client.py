@@ -45,12 +45,16 @@ _RESERVED_HEADERS = frozenset(
 
 @dataclass(frozen=True)
 class Call:
-    """An HTTP request, ready to be sent any number of times."""
+    """An HTTP request, ready to be sent any number of times.
+
+    `rate` names the budget that it counts by; without one it is the account's.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    rate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,14 @@ class Client:
         self,
         *,
         private_network: bool = False,
-        budget: Budget | None = None,
+        budgets: Mapping[str | None, Budget] | None = None,
         request_seconds: float = 30.0,
         retry: Retry | None = None,
     ) -> None:
         self._private_network = private_network
         self._seconds = request_seconds
         self._retry = retry or Retry()
-        self._budget = budget or Budget()
+        self._budgets = budgets or {None: Budget()}
         self._answering: set[str] = set()
         self._timeout = httpx.Timeout(request_seconds).as_dict()
         # httpx's client around it would keep cookies, follow redirects, ask for proxies
@@ -115,7 +119,7 @@ class Client:
                 on=patience, attempts=None, timeout=None
             ):
                 with attempt:
-                    await self._turn(patience, attempts, failure)
+                    await self._turn(call, patience, attempts, failure)
                     attempts += 1
                     try:
                         answer = await self._attempt(call, attempts, again)
@@ -132,10 +136,10 @@ class Client:
         return answer
 
     async def _turn(
-        self, patience: Patience, attempts: int, failure: TryAgain | None
+        self, call: Call, patience: Patience, attempts: int, failure: TryAgain | None
     ) -> None:
         """Wait until the account may send, unless that takes longer than there is."""
-        while wait := self._budget.take():
+        while wait := self._budgets[call.rate].take():
             if wait.seconds > patience.left:
                 before = f"{failure}; " if failure else ""
                 raise DestinationUnavailable(
@@ -149,18 +153,19 @@ class Client:
     async def _attempt(
         self, call: Call, number: int, again: Callable[[Answer], bool]
     ) -> Answer:
+        budget = self._budgets[call.rate]
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._seconds):
                 response, body = await self._exchange(call)
         except (TimeoutError, httpx.TimeoutException):
-            self._budget.failed()
+            budget.failed()
             reason = f"no answer within {self._seconds:g} s"
             raise TryAgain(reason, code="timeout") from None
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise ConfigError(f"The request cannot be sent: {error}") from error
         except httpx.TransportError as error:
-            self._budget.failed()
+            budget.failed()
             reason = f"no answer: {type(error).__name__} {error}".rstrip()
             raise TryAgain(reason, code="connection") from None
         elapsed = (time.monotonic() - started) * 1000
@@ -176,21 +181,24 @@ class Client:
         status = answer.status
         is_broken = status >= 500 and status != 501
         if is_broken:
-            self._budget.failed()
+            budget.failed()
         else:
-            self._budget.answered()
+            budget.answered()
             self._answering.add(urlsplit(call.url).netloc)
         if status in _PASSING or is_broken or again(answer):
             wait = retry_after(response.headers.get("retry-after"), now=_now())
             if wait is not None:
                 wait = min(wait, self._retry.longest_retry_after)
-                self._budget.pause(wait)
+                budget.pause(wait)
             raise TryAgain(f"answer {status}", code=str(status), wait=wait)
         return answer
 
     def _is_away(self, call: Call) -> bool:
         """Whether it is the host that does not answer, rather than to this request."""
-        return self._budget.is_open or urlsplit(call.url).netloc not in self._answering
+        return (
+            self._budgets[call.rate].is_open
+            or urlsplit(call.url).netloc not in self._answering
+        )
 
     async def _exchange(self, call: Call) -> tuple[httpx.Response, bytes]:
         """One request and its answer's bytes, as they came: nothing is inflated."""
@@ -208,7 +216,7 @@ class Client:
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
-                    self._budget.failed()
+                    self._budgets[call.rate].failed()
                     raise DestinationUnavailable(
                         f"the answer ({response.status_code}) is longer than "
                         f"{MAX_ANSWER_BYTES:,} bytes",

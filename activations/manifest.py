@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import (
     Field,
@@ -23,6 +23,7 @@ from activations.auth import Auth
 from activations.calls import Request, RequestTemplate
 from activations.documents import read_document
 from activations.errors import ConfigError
+from activations.rates import Rate
 from activations.responses import Part, ResponseRule
 from activations.templates import Renderer, compile_value
 
@@ -30,10 +31,14 @@ CATALOG = Path(__file__).parent / "catalog"
 
 
 class RateLimit(Part):
-    """At most `requests` in any `seconds`, for everything an account sends."""
+    """At most `requests` in any `seconds`."""
 
     requests: int = Field(gt=0)
     seconds: float = Field(gt=0)
+
+
+Windows = RateLimit | Annotated[tuple[RateLimit, ...], Field(strict=False)]
+"""One limit, or several of which each holds."""
 
 
 class Signature(Part):
@@ -56,13 +61,20 @@ class Signature(Part):
 
 
 class Requester(Part):
-    """What all requests to a tool have in common."""
+    """What all requests to a tool have in common.
+
+    `rate_limit` is for everything an account sends, but for the requests that name one
+    of the `rates`: the tool counts these by themselves.
+    """
 
     base_url: str
     headers: Any = Field(default_factory=dict)
     query: dict[str, Any] = Field(default_factory=dict)
     auth: Auth | None = None
-    rate_limit: RateLimit | None = None
+    rate_limit: Windows = ()
+    rates: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], Windows] = Field(
+        default_factory=dict
+    )
     in_flight: int = Field(default=4, gt=0, le=64)
     timeout_seconds: float = Field(default=30, gt=0)
     idempotency_header: str | None = None
@@ -77,6 +89,12 @@ class Requester(Part):
         self._headers = compile_value(self.headers, names=("settings",))
         self._query = compile_value(self.query, names=("settings",))
         return self
+
+    def rate(self, name: str | None) -> Rate:
+        """The rate of this name, or the one of all requests that name none."""
+        windows = self.rate_limit if name is None else self.rates[name]
+        listed = (windows,) if isinstance(windows, RateLimit) else windows
+        return [(window.requests, window.seconds) for window in listed]
 
     def url(self, settings: dict[str, Any]) -> str:
         return str(self._base_url({"settings": settings})).rstrip("/")
@@ -131,6 +149,20 @@ class Manifest(Part):
             raise ValueError("actions with 'operations', and only they, need it.")
         if self.erase is not None and self.erase not in self.actions:
             raise ValueError(f"'erase' names no action: {self.erase}.")
+        return self
+
+    @model_validator(mode="after")
+    def _has_rates(self) -> Manifest:
+        known = self.requester.rates if self.requester is not None else {}
+        requests = [r for action in self.actions.values() for r in action.requests()]
+        if self.check is not None:
+            requests.append(self.check.request)
+        for request in requests:
+            if request.rate is not None and request.rate not in known:
+                raise ValueError(
+                    f"there is no rate '{request.rate}'. "
+                    f"Rates: {', '.join(known) or 'none'}."
+                )
         return self
 
 

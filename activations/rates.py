@@ -2,9 +2,10 @@
 
 One small file per account, mapped into memory, tells all its syncs when its last
 requests left, until when it asked for patience, and how many answers in a row were
-missing. Whoever wants to send asks first:
+missing. Requests that a tool counts by themselves have a file of their own. Whoever
+wants to send asks first:
 
-- Of `requests` in any `seconds` the oldest must be `seconds` ago.
+- Of `requests` in any `seconds` the oldest must be `seconds` ago, for each such window.
 - While the account is paused (`Retry-After`) nobody sends.
 - After 20 failures in a row the circuit is open: nobody sends for a minute, then one
   request tries, and its answer decides for all.
@@ -22,7 +23,7 @@ import mmap
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,10 @@ _KEPT_TIMES = 8192
 _BYTES = (_TIMES + _KEPT_TIMES) * 8
 
 
+Rate = Sequence[tuple[int, float]]
+"""At most so many requests in any so many seconds; more than one holds at once."""
+
+
 @dataclass(frozen=True)
 class Wait:
     """Nothing may be sent for so many seconds; `reason` and `code` say why."""
@@ -57,19 +62,22 @@ class Wait:
 
 
 class Budget:
-    """What one account may send. Without a file it is this process's own."""
+    """What one account may send. Without a file it is this process's own.
+
+    Of the windows of `rate` each holds.
+    """
 
     def __init__(
         self,
         path: Path | None = None,
         *,
-        rate: tuple[int, float] | None = None,
+        rate: Rate = (),
         priority: int = 0,
         straight_failures: int = STRAIGHT_FAILURES,
         open_seconds: float = OPEN_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rate = _within_file(rate) if rate else None
+        self._rate = [_within_file(window) for window in rate]
         self._priority = priority
         self._straight_failures = straight_failures
         self._open_seconds = open_seconds
@@ -102,13 +110,13 @@ class Budget:
 
     def take(self) -> Wait | None:
         """Take the right to send one request now; else how long to wait and ask."""
-        if self._rate is None and not self.is_open:
+        if not self._rate and not self.is_open:
             # Nothing to write down: what is read here needs no lock.
             return self._paused(self._clock())
         with self._locked():
             now = self._clock()
             wait = self._paused(now) or self._full(now) or self._circuit(now)
-            if wait is None and self._rate is not None:
+            if wait is None and self._rate:
                 count = int(self._cells[_COUNT])
                 self._cells[_TIMES + count % _KEPT_TIMES] = now
                 self._cells[_COUNT] = count + 1
@@ -144,13 +152,15 @@ class Budget:
 
     def _full(self, now: float) -> Wait | None:
         """Whether the rate is used up, or left to a sync of higher priority."""
-        if self._rate is None:
+        if not self._rate:
             return None
-        requests, window = self._rate
         count = int(self._cells[_COUNT])
-        free_at = 0.0
-        if count >= requests:
-            free_at = self._cells[_TIMES + (count - requests) % _KEPT_TIMES] + window
+        free_at = max(
+            self._cells[_TIMES + (count - requests) % _KEPT_TIMES] + window
+            if count >= requests
+            else 0.0
+            for requests, window in self._rate
+        )
         mine = _WANTED + self._priority
         higher = self._cells[mine + 1 : _WANTED + len(PRIORITIES)]
         left_until = max(higher, default=0.0)
@@ -209,16 +219,20 @@ def account_budget(
     log_dir: Path,
     account: str,
     *,
-    rate: tuple[int, float] | None = None,
+    rate: Rate = (),
     priority: int = 0,
+    name: str | None = None,
 ) -> Budget:
-    """The budget that all syncs of an account share; to be closed."""
-    path = log_dir / f"account-{account}.rates"
-    return Budget(path, rate=rate, priority=priority)
+    """The budget that all syncs of an account share; to be closed.
+
+    With a `name` it is that of the requests which count by the rate of this name.
+    """
+    of = account if name is None else f"{account}.{name}"
+    return Budget(log_dir / f"account-{of}.rates", rate=rate, priority=priority)
 
 
 def _within_file(rate: tuple[int, float]) -> tuple[int, float]:
-    """The rate, in a shorter window where the file could not hold all its times."""
+    """A window, shorter where the file could not hold all its times."""
     requests, seconds = rate
     if requests <= _KEPT_TIMES:
         return rate

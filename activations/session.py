@@ -40,16 +40,13 @@ class Session:
         self._account = account
         self._auth = auth or requester.auth
         self._settings = dict(account.settings)
-        limit = requester.rate_limit
-        rate = (limit.requests, limit.seconds) if limit else None
-        self._budget = (
-            Budget(rate=rate)
-            if log_dir is None
-            else account_budget(log_dir, account.name, rate=rate, priority=priority)
-        )
+        self._budgets = {
+            name: _budget(account, requester, name, log_dir, priority)
+            for name in (None, *requester.rates)
+        }
         self._client = Client(
             private_network=account.private_network,
-            budget=self._budget,
+            budgets=self._budgets,
             request_seconds=requester.timeout_seconds,
             retry=retry,
         )
@@ -67,7 +64,8 @@ class Session:
         traceback: TracebackType | None,
     ) -> None:
         await self._client.__aexit__(kind, error, traceback)
-        self._budget.close()
+        for budget in self._budgets.values():
+            budget.close()
 
     async def send(
         self,
@@ -111,7 +109,24 @@ class Session:
             url=with_query(base.rstrip("/") + rendered.path, query),
             headers=dict(headers),
             body=rendered.body or b"",
+            rate=rendered.rate,
         )
+
+
+def _budget(
+    account: Account,
+    requester: Requester,
+    name: str | None,
+    log_dir: Path | None,
+    priority: int,
+) -> Budget:
+    """What requests that count by the rate of this name may send."""
+    rate = requester.rate(name)
+    if log_dir is None:
+        return Budget(rate=rate)
+    return account_budget(
+        log_dir, account.name, rate=rate, priority=priority, name=name
+    )
 
 
 def answer_context(

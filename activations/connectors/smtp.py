@@ -59,7 +59,7 @@ def check(
 
 def _budget(batch: Batch, settings: Mapping[str, Any]) -> Budget:
     """What the account may send in a second, whoever of its syncs does."""
-    rate = (max(1, settings["per_second"]), 1.0)
+    rate = [(max(1, settings["per_second"]), 1.0)]
     if batch.log_dir is None:
         return Budget(rate=rate)
     return account_budget(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from activations.counts import Counts
 from activations.errors import DestinationUnavailable
-from activations.manifest import RateLimit
+from activations.manifest import Manifest, RateLimit
 from activations.rates import Budget, account_budget
 from activations.runs import SyncRun
 from tests.activations.bench import Bench, bench, catalog_at
@@ -41,43 +44,44 @@ def budgets(path: Path, number: int = 2, **options: Any) -> Iterator[list[Budget
         yield opened
 
 
+WINDOWS = st.tuples(st.integers(1, 12), st.sampled_from([0.5, 1.0, 10.0]))
+
+
 @given(
-    requests=st.integers(1, 12),
-    seconds=st.sampled_from([0.5, 1.0, 10.0]),
+    windows=st.lists(WINDOWS, min_size=1, max_size=3),
     steps=st.lists(st.tuples(st.integers(0, 2), st.floats(0, 3)), max_size=60),
 )
 @settings(max_examples=60, deadline=None)
 def test_the_rate_holds_in_every_window(
-    requests: int, seconds: float, steps: list[tuple[int, float]]
+    windows: list[tuple[int, float]], steps: list[tuple[int, float]]
 ) -> None:
     """Nobody ever sends too early, and nobody waits for longer than needed."""
     clock = Clock()
     sent: list[float] = []
     with (
         TemporaryDirectory() as directory,
-        budgets(
-            Path(directory) / "x", 3, rate=(requests, seconds), clock=clock
-        ) as opened,
+        budgets(Path(directory) / "x", 3, rate=windows, clock=clock) as opened,
     ):
         for who, pause in steps:
             clock.now += pause
             wait = opened[who].take()
-            in_window = [at for at in sent if at > clock.now - seconds]
+            full_until = [
+                sent[-requests] + seconds
+                for requests, seconds in windows
+                if len(sent) >= requests and sent[-requests] > clock.now - seconds
+            ]
             if wait is None:
                 sent.append(clock.now)
-                assert len(in_window) < requests
+                assert not full_until
             else:
-                assert len(in_window) >= requests
-                assert wait.seconds == pytest.approx(
-                    in_window[-requests] + seconds - clock.now
-                )
+                assert wait.seconds == pytest.approx(max(full_until) - clock.now)
 
 
 def test_a_rate_above_what_the_file_holds_is_kept_in_a_shorter_window(
     tmp_path: Path,
 ) -> None:
     clock = Clock()
-    with budgets(tmp_path / "x", 1, rate=(20_000, 20.0), clock=clock) as (budget,):
+    with budgets(tmp_path / "x", 1, rate=[(20_000, 20.0)], clock=clock) as (budget,):
         taken = 0
         while budget.take() is None:
             taken += 1
@@ -144,7 +148,7 @@ def test_an_answer_in_between_keeps_the_circuit_closed(tmp_path: Path) -> None:
 
 def test_who_waits_with_higher_priority_goes_first(tmp_path: Path) -> None:
     clock = Clock()
-    rate = (1, 1.0)
+    rate = [(1, 1.0)]
     with (
         budgets(tmp_path / "x", 1, rate=rate, clock=clock) as (usual,),
         budgets(tmp_path / "x", 1, rate=rate, clock=clock, priority=2) as (urgent,),
@@ -205,6 +209,45 @@ def two_syncs(tmp_path: Path, destination: Destination) -> tuple[Bench, Bench]:
     one.people(range(60))
     other.people(range(100, 115))
     return one, other
+
+
+def test_requests_with_a_rate_of_their_own_count_by_themselves(
+    tmp_path: Path, destination: Destination
+) -> None:
+    """A tool that allows few deletes in a while, which do not hold up the others."""
+    catalog = catalog_at(destination.url, "webhook")
+    raw = catalog["webhook"].model_dump(by_alias=True, exclude_unset=True)
+    raw["requester"]["rates"] = {"deletes": [{"requests": 1, "seconds": WINDOW}]}
+    operations = raw["actions"]["row"]["operations"]
+    operations["delete"]["request"]["rate"] = "deletes"
+    catalog["webhook"] = Manifest.model_validate(raw)
+    work = bench(
+        tmp_path,
+        "webhook",
+        {"url": destination.url},
+        action="row",
+        mode="mirror",
+        catalog=catalog,
+    )
+    work.people(range(5))
+    started = time.monotonic()
+    work.run()
+    assert time.monotonic() - started < WINDOW
+    work.people(range(2, 12))
+    started = time.monotonic()
+    assert work.run(allow_deletes=2).succeeded == Counts(insert=7, update=0, delete=2)
+    assert time.monotonic() - started >= WINDOW
+    rates = {path.name for path in (work.data_dir / "log").glob("*.rates")}
+    assert rates == {"account-acct.rates", "account-acct.deletes.rates"}
+
+
+def test_a_rate_that_nobody_gave_is_told(tmp_path: Path) -> None:
+    raw = catalog_at("http://127.0.0.1:8080", "webhook")["webhook"].model_dump(
+        by_alias=True, exclude_unset=True
+    )
+    raw["check"] = {"request": {"method": "GET", "rate": "checks"}}
+    with pytest.raises(ValidationError, match="no rate 'checks'"):
+        Manifest.model_validate(raw)
 
 
 def run_both(*works: Bench) -> list[SyncRun]:

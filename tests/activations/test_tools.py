@@ -342,6 +342,7 @@ def _manifest_at(url: str, tool: str) -> Manifest:
         (CATALOG / f"{tool}.yml").read_text(encoding="utf-8"), yaml.CSafeLoader
     )
     raw["requester"].pop("rate_limit", None)
+    raw["requester"]["rates"] = {name: [] for name in raw["requester"].get("rates", ())}
     # One after the other, so that requests arrive in the order in which they are made.
     raw["requester"]["in_flight"] = 1
     return Manifest.model_validate(_moved(raw, url))
