@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,37 +9,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from activations.errors import ConfigError
-from activations.manifest import Manifest
-from tests.activations.bench import Bench, bench
+from tests.activations.made_up import GET, POST, upsert, work_with
 from tests.activations.scripted import Destination, Give, Got
-
-GET = {"method": "GET"}
-POST = {"method": "POST", "path": "/x", "json": "{{ entries }}"}
-
-
-def work_with(
-    tmp_path: Path, url: str, action: dict[str, Any], **requester: Any
-) -> Bench:
-    """A workbench for one action of a tool at `url`."""
-    manifest = {
-        "name": "Tool",
-        "documentation": "https://example.com",
-        "settings": {"token": {"description": "A key.", "secret": True}},
-        "requester": {"base_url": url} | requester,
-        "actions": {"do": {"description": "Does it.", **action}},
-    }
-    return bench(
-        tmp_path,
-        "tool",
-        {"token": "{{ env_var('TOKEN') }}"},
-        action="do",
-        catalog={"tool": Manifest.model_validate(manifest)},
-        environ={"TOKEN": "s3cret"},
-    )
-
-
-def upsert(**operation: Any) -> dict[str, Any]:
-    return {"operations": {"upsert": {"request": POST, "batch_size": 10} | operation}}
 
 
 def test_fields_are_cleaned_and_what_is_left_empty_is_null(
@@ -306,111 +276,6 @@ def test_an_identifier_that_the_tool_has_no_more_is_asked_for_again(
     work.people(range(2), plan="free")
     assert work.run().rejected.update == 2
     assert len(destination.requests) == 6
-
-
-def test_a_token_is_fetched_once_and_renewed_when_it_is_refused(
-    destination: Destination, tmp_path: Path
-) -> None:
-    tokens = iter(["first", "second"])
-
-    def answer(got: Got) -> Give:
-        if got.path == "/token":
-            return Give(200, {"access_token": next(tokens), "expires_in": 3600})
-        is_old = got.headers["authorization"] == "Bearer first"
-        late = len(destination.requests) > 3
-        return Give(401 if is_old and late else 200)
-
-    destination.answer = answer
-    oauth2 = {
-        "token_url": f"{destination.url}/token",
-        "grant": "refresh_token",
-        "client_id": "kith",
-        "client_secret": "{{ settings.token }}",
-        "refresh_token": "{{ settings.token }}",
-        "scope": "lists",
-    }
-    work = work_with(
-        tmp_path,
-        destination.url,
-        upsert(batch_size=1),
-        auth={"oauth2": oauth2},
-        in_flight=1,
-    )
-    work.people(range(4))
-    assert work.run().succeeded.insert == 4
-    asked = [got for got in destination.requests if got.path == "/token"]
-    assert len(asked) == 2
-    assert dict(parse_qsl(asked[0].body.decode())) == {
-        "grant_type": "refresh_token",
-        "client_id": "kith",
-        "client_secret": "s3cret",
-        "refresh_token": "s3cret",
-        "scope": "lists",
-    }
-
-
-@pytest.mark.parametrize("status", [400, 401])
-def test_a_token_that_is_not_given_stops_the_run(
-    destination: Destination, tmp_path: Path, status: int
-) -> None:
-    destination.answer = lambda got: Give(status, {"error": "invalid_client"})
-    oauth2 = {
-        "token_url": f"{destination.url}/token",
-        "grant": "client_credentials",
-        "client_id": "kith",
-        "client_secret": "{{ settings.token }}",
-        "send_as": "basic",
-    }
-    work = work_with(tmp_path, destination.url, upsert(), auth={"oauth2": oauth2})
-    work.people(range(2))
-    run = work.run()
-    assert run.stopped is not None
-    assert "invalid_client" in run.stopped
-    (got,) = destination.requests
-    expected = base64.b64encode(b"kith:s3cret").decode()
-    assert got.headers["authorization"] == f"Basic {expected}"
-    assert got.body == b"grant_type=client_credentials"
-
-
-def test_query_and_basic_are_part_of_every_request(
-    destination: Destination, tmp_path: Path
-) -> None:
-    work = work_with(
-        tmp_path,
-        destination.url,
-        upsert(request=POST | {"query": {"a": [1, 2], "b": True, "c": None}}),
-        auth={"basic": {"user": "{{ settings.token }}"}},
-        query={"key": "{{ settings.token }}"},
-    )
-    work.people(range(1))
-    assert work.run().succeeded.insert == 1
-    (got,) = destination.requests
-    assert got.path == "/x?a=1&a=2&b=true&key=s3cret"
-    assert (
-        got.headers["authorization"] == "Basic " + base64.b64encode(b"s3cret:").decode()
-    )
-
-
-def test_an_action_may_ask_in_another_way(
-    destination: Destination, tmp_path: Path
-) -> None:
-    destination.answer = lambda got: Give(200, {"access_token": "t"})
-    oauth2 = {
-        "token_url": f"{destination.url}/token",
-        "grant": "client_credentials",
-        "client_id": "kith",
-        "client_secret": "{{ settings.token }}",
-    }
-    work = work_with(
-        tmp_path,
-        destination.url,
-        upsert() | {"auth": {"oauth2": oauth2}},
-        auth={"basic": {"user": "{{ settings.token }}"}},
-    )
-    work.people(range(1))
-    assert work.run().succeeded.insert == 1
-    sent = [got.headers.get("authorization") for got in destination.requests]
-    assert sent == [None, "Bearer t"]
 
 
 ALIGNED = {
