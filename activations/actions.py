@@ -11,17 +11,13 @@ from pydantic import Field, PrivateAttr, model_validator
 from activations.auth import Auth
 from activations.calls import Request, RequestTemplate
 from activations.connectors import Planned, connector_names
-from activations.responses import RESPONSE_NAMES, Part, ResponseRule
+from activations.responses import Part, ResponseRule
+from activations.side_requests import ENTRY_NAMES, SHARED_NAMES, Find, Job, Step
 from activations.templates import Renderer, compile_value, takes_whole
 
 Mode = Literal["insert", "update", "upsert", "mirror", "audience", "append"]
 OperationName = Literal["insert", "update", "upsert", "delete", "add", "remove"]
 
-SHARED_NAMES = ("settings", "sync", "options", "prepared")
-ENTRY_NAMES = (
-    *SHARED_NAMES,
-    *("operation", "key", "record", "other", "ref", "idempotency_key"),
-)
 _RECORD_NAMES = frozenset({"record", "other"})
 _BODY_NAMES = _RECORD_NAMES | {"entry", "entries"}
 _CHOICES: dict[Planned, tuple[OperationName, ...]] = {
@@ -85,101 +81,13 @@ class RecordField(Part):
         return self._value(context)
 
 
-class Step(Part):
-    """A request that is made once a run, before the first record: it gives a value.
-
-    `when` says whether it is made at all. `next`, where it is not null, is the `page`
-    of the same request made again, until there is a value. `wait_seconds` is how long
-    the tool needs afterwards, as when an audience takes members some seconds later.
-    """
-
-    name: str
-    when: str | None = None
-    request: Request
-    value: str
-    next: str | None = None
-    wait_seconds: float = Field(default=0, ge=0, le=60)
-    responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
-    _when: Renderer = PrivateAttr()
-    _request: RequestTemplate = PrivateAttr()
-    _value: Renderer = PrivateAttr()
-    _next: Renderer = PrivateAttr()
-
-    @model_validator(mode="after")
-    def _compile(self) -> Step:
-        when = "{{ true }}" if self.when is None else self.when
-        answered = (*SHARED_NAMES, *RESPONSE_NAMES)
-        self._when = compile_value(when, names=SHARED_NAMES)
-        self._request = self.request.compiled(names=(*SHARED_NAMES, "page"))
-        self._value = compile_value(self.value, names=answered)
-        self._next = compile_value(self.next, names=answered)
-        return self
-
-    @property
-    def template(self) -> RequestTemplate:
-        return self._request
-
-    def is_due(self, context: dict[str, Any]) -> bool:
-        return bool(self._when(context))
-
-    def read(self, context: dict[str, Any]) -> tuple[Any, Any]:
-        """The value that the answer gives, and the next page."""
-        return self._value(context), self._next(context)
-
-
-class Find(Part):
-    """A request that finds the tool's own identifiers of a batch's records.
-
-    `items` is a list in the answer; `key` names the record of an item, `ref` is what
-    the tool calls it. Records that are not found are rejected, or kept without a `ref`.
-    """
-
-    entry: Any = "{{ key }}"
-    request: Request
-    items: str
-    key: str
-    ref: str
-    missing: Literal["rejected", "kept"] = "rejected"
-    responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
-    _entry: Renderer = PrivateAttr()
-    _request: RequestTemplate = PrivateAttr()
-    _items: Renderer = PrivateAttr()
-    _item: Renderer = PrivateAttr()
-
-    @model_validator(mode="after")
-    def _compile(self) -> Find:
-        self._entry = compile_value(self.entry, names=ENTRY_NAMES)
-        self._request = self.request.compiled(names={*ENTRY_NAMES, "entries", "entry"})
-        self._items = compile_value(self.items, names=RESPONSE_NAMES)
-        named = {"key": self.key, "ref": self.ref}
-        self._item = compile_value(named, names=(*RESPONSE_NAMES, "item"))
-        return self
-
-    @property
-    def template(self) -> RequestTemplate:
-        return self._request
-
-    def render_entry(self, context: dict[str, Any]) -> Any:
-        return self._entry(context)
-
-    def read(self, context: dict[str, Any]) -> list[tuple[str, str]]:
-        """Key and identifier of each record that was found."""
-        found = self._items(context)
-        items = found if isinstance(found, list) else []
-        named = [self._item({**context, "item": item}) for item in items]
-        return [
-            (str(each["key"]), str(each["ref"]))
-            for each in named
-            if each["key"] is not None and each["ref"] is not None
-        ]
-
-
 class Operation(Part):
     """How records are inserted, updated, upserted, deleted, added or removed.
 
     `entry` is made for each record; `request` is made for a batch of entries. With a
     batch size of 1 the request may use the record itself, and `create` is the request
-    for a record that has no `ref`.
+    for a record that has no `ref`. Where the tool does the work only afterwards, `job`
+    tells what becomes of it.
     """
 
     batch_size: int = Field(default=1, gt=0)
@@ -188,6 +96,7 @@ class Operation(Part):
     find: Find | None = None
     request: Request
     create: Request | None = None
+    job: Job | None = None
     responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
     _entry: Renderer = PrivateAttr()
     _request: RequestTemplate = PrivateAttr()
@@ -213,6 +122,8 @@ class Operation(Part):
         yield self.request
         if self.create is not None:
             yield self.create
+        if self.job is not None:
+            yield from self.job.requests()
 
     @property
     def has_one_address(self) -> bool:

@@ -45,6 +45,12 @@ class Verdict:
     refusal: Refusal | None = None
     named: bool = False
 
+    @property
+    def is_success(self) -> bool:
+        """Whether every row was taken."""
+        is_told = self.refusal is None and not self.untold
+        return is_told and all(each.outcome == "succeeded" for each in self.outcomes)
+
 
 def may_pass(
     account: Account, rules: Sequence[ResponseRule], options: Mapping[str, Any]
@@ -93,11 +99,19 @@ def must_answer(
 
 
 def read_answer(
-    sync: Sync, operation: Operation, entries: Sequence[Entry], answer: Answer
+    sync: Sync,
+    operation: Operation,
+    entries: Sequence[Entry],
+    answer: Answer,
+    *,
+    rules: Sequence[ResponseRule] | None = None,
 ) -> Verdict:
-    """What became of the rows; raises where the answer stops the whole sync."""
+    """What became of the rows; raises where the answer stops the whole sync.
+
+    The `rules` are the operation's, unless others are given.
+    """
     context = answer_context(sync.account, answer, sync.options)
-    rule = _rule(operation.responses, context)
+    rule = _rule(operation.responses if rules is None else rules, context)
     code, message = _reason(rule, answer, context)
     if rule is not None:
         if rule.outcome == "partial":

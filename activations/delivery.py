@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
 
-from activations.actions import Find, Operation
-from activations.answers import Refusal, may_pass, read_answer
+from activations.actions import Operation
+from activations.answers import Refusal, Verdict, may_pass, read_answer
 from activations.calls import Rendered
 from activations.client import Answer
 from activations.connectors import Batch, Outcome, Row, load_connector, notes_each
@@ -24,6 +24,7 @@ from activations.errors import (
     LeaseLost,
     RecordRejected,
 )
+from activations.jobs import follow
 from activations.plan import Plan
 from activations.rates import PRIORITIES
 from activations.rendering import (
@@ -37,6 +38,7 @@ from activations.rendering import (
 )
 from activations.retries import Retry
 from activations.session import Session
+from activations.side_requests import Find
 from activations.steps import find, prepare
 from activations.sync_log import SyncLog
 from activations.syncs import Sync
@@ -286,6 +288,26 @@ class _Sender:
             if answer.attempts == 1:
                 self._log.not_sent(rows)
             raise
+        if operation.job is not None and verdict.is_success:
+            try:
+                answer = await follow(
+                    sync, self._session, operation.job, answer, self._prepared
+                )
+            except DestinationUnavailable as error:
+                self._fail(rows, error)
+                return
+            rules = operation.job.responses
+            verdict = read_answer(sync, operation, entries, answer, rules=rules)
+        await self._note(operation, entries, verdict, answer)
+
+    async def _note(
+        self,
+        operation: Operation,
+        entries: Sequence[Entry],
+        verdict: Verdict,
+        answer: Answer,
+    ) -> None:
+        """Note what became of rows; those of which that is open go once more."""
         self._log.add_all(verdict.outcomes)
         # At once: a run that is killed from here on must not send them again.
         self._log.commit()
@@ -293,6 +315,9 @@ class _Sender:
             await self._refuse(operation, entries, verdict.refusal, answer)
         elif verdict.untold and verdict.named:
             await self._send(operation, verdict.untold)
+        elif operation.job is not None and len(verdict.untold) > 1:
+            # A job for each of thousands would be too many.
+            await self._send_halves(operation, verdict.untold)
         else:
             for entry in verdict.untold:
                 await self._send(operation, [entry])

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from activations.actions import Action, Find, Operation
+from activations.actions import Action, Operation
 from activations.calls import Rendered
 from activations.connectors import Row
 from activations.errors import RecordRejected
 from activations.json_values import json_bytes
+from activations.side_requests import Find
 from activations.syncs import Sync
 from activations.templates import TemplateError
 

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from activations.actions import Find, Step
 from activations.answers import may_pass, must_answer, read_reply
 from activations.calls import Rendered
 from activations.connectors import Row
@@ -26,6 +25,7 @@ from activations.rendering import (
     with_ref,
 )
 from activations.session import Session, answer_context
+from activations.side_requests import Find, Step
 from activations.syncs import Sync
 from activations.templates import TemplateError
 

@@ -103,7 +103,8 @@ def test_requests_keep_to_the_batch_size(
     assert (run.succeeded.insert, run.stopped) == (rows, None)
     batches = -(-rows // operation.batch_size)
     # What is asked before the records is among the requests of the example.
-    most = len(example.requests) + batches * (2 if operation.find else 1)
+    besides = (operation.find, operation.job)
+    most = len(example.requests) + batches * (1 + sum(map(bool, besides)))
     by_bytes = sum(len(got.body) for got in destination.requests)
     most += by_bytes // operation.batch_bytes
     assert batches <= len(destination.requests) <= most

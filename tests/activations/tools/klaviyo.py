@@ -77,9 +77,18 @@ def found(got: Got) -> Give:
     """Every profile that is asked for, and no list."""
     if got.path.startswith("/api/lists"):
         return Give(200, {"data": []})
+    if got.path.startswith("/api/profile-bulk-import-jobs"):
+        return Give(200, done())
     emails = re.findall(r'"([^"]+)"', unquote_plus(got.path))
     profiles = [profile(email=email) | {"id": f"P-{email}"} for email in emails]
     return Give(200, {"data": profiles})
+
+
+def done() -> dict[str, Any]:
+    """A job that has ended."""
+    counts = {"status": "complete", "total_count": 2, "failed_count": 0}
+    job = {"type": "profile-bulk-import-job", "id": "J1", "attributes": counts}
+    return {"data": job}
 
 
 def problem(pointers: list[str]) -> Give:
@@ -94,7 +103,7 @@ def problem(pointers: list[str]) -> Give:
         }
         for pointer in pointers
     ]
-    return Give(400, {"errors": errors}) if errors else Give(202)
+    return Give(400, {"errors": errors}) if errors else Give(202, done())
 
 
 def post(path: str, data: dict[str, Any]) -> Sent:
@@ -206,7 +215,8 @@ TOOL = Tool(
                             }
                         },
                     },
-                )
+                ),
+                Sent("GET", "/api/profile-bulk-import-jobs/J1", headers=KEY),
             ],
         ),
         "list": Example(
