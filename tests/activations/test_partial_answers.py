@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activations.manifest import Manifest, load_catalog
+from activations.manifest import Manifest, Requester, Windows, load_catalog
 from tests.activations.bench import Bench, bench
 from tests.activations.scripted import Destination, Give, Got
 
@@ -29,7 +29,10 @@ def work(destination: Destination, tmp_path: Path) -> Work:
     def work(tool: str, action: str, *, key: str, **options: Any) -> Bench:
         manifest: Manifest = CATALOG[tool]
         assert manifest.requester is not None
-        requester = type(manifest.requester)(base_url=destination.url)
+        unlimited: dict[str, tuple[()]] = {
+            name: () for name in manifest.requester.rates
+        }
+        requester = Requester(base_url=destination.url, rates=unlimited)
         made = bench(
             tmp_path,
             tool,
@@ -82,6 +85,55 @@ def test_iterable_names_who_is_refused_or_does_not(
     assert len(destination.requests) == requests
 
 
+def klaviyo_job(*, failed: int = 0) -> dict[str, Any]:
+    """A bulk import that has ended."""
+    return {
+        "data": {
+            "id": "J1",
+            "attributes": {"status": "complete", "failed_count": failed},
+        }
+    }
+
+
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_klaviyo_finds_something_wrong_later(
+    destination: Destination, work: Work, is_nested: bool
+) -> None:
+    """An error of a job repeats the profile; two pages of them."""
+
+    def answer(got: Got) -> Give:
+        if "import-errors" not in got.path:
+            return Give(202, klaviyo_job(failed=2))
+        key = "p1@x.io" if "cursor" not in got.path else "p3@x.io"
+        profile = {"email": key, "first_name": "P"}
+        error = {
+            "code": "invalid",
+            "detail": f"{key} bounces",
+            "original_payload": {"attributes": profile} if is_nested else profile,
+        }
+        cursor = (
+            "https://a.klaviyo.com/api/x?page%5Bcursor%5D=bmV4dA&page%5Bsize%5D=100"
+        )
+        more = None if "cursor" in got.path else cursor
+        found = {"data": [{"attributes": error}], "links": {"next": more}}
+        return Give(200, found)
+
+    destination.answer = answer
+    bench = work("klaviyo", "profiles_bulk", key="email")
+    bench.payload([{"email": f"p{n}@x.io"} for n in range(5)])
+    run = bench.run()
+    assert (run.succeeded.insert, run.rejected.insert) == (3, 2)
+    told = {row["key"]: row["message"] for row in bench.log() if row["message"]}
+    assert told == {key: f"{key} bounces" for key in ("p1@x.io", "p3@x.io")}
+    assert [got.path for got in destination.requests] == [
+        "/profile-bulk-import-jobs",
+        "/profile-bulk-import-jobs/J1",
+        "/profile-bulk-import-jobs/J1/import-errors?page%5Bsize%5D=100",
+        "/profile-bulk-import-jobs/J1/import-errors?page%5Bsize%5D=100"
+        "&page%5Bcursor%5D=bmV4dA",
+    ]
+
+
 def test_klaviyo_refuses_a_job_and_points_at_nobody(
     destination: Destination, work: Work
 ) -> None:
@@ -90,7 +142,7 @@ def test_klaviyo_refuses_a_job_and_points_at_nobody(
     def answer(got: Got) -> Give:
         error = {"code": "invalid", "detail": "odd", "source": {"pointer": "/data"}}
         is_bad = b"p3@x.io" in got.body
-        return Give(400, {"errors": [error]}) if is_bad else Give(202)
+        return Give(400, {"errors": [error]}) if is_bad else Give(202, klaviyo_job())
 
     destination.answer = answer
     bench = work("klaviyo", "profiles_bulk", key="email")
