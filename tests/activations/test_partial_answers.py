@@ -29,9 +29,7 @@ def work(destination: Destination, tmp_path: Path) -> Work:
     def work(tool: str, action: str, *, key: str, **options: Any) -> Bench:
         manifest: Manifest = CATALOG[tool]
         assert manifest.requester is not None
-        unlimited: dict[str, tuple[()]] = {
-            name: () for name in manifest.requester.rates
-        }
+        unlimited: dict[str, Windows] = dict.fromkeys(manifest.requester.rates, ())
         requester = Requester(base_url=destination.url, rates=unlimited)
         made = bench(
             tmp_path,
