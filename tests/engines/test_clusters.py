@@ -16,7 +16,11 @@ from tests.identity.clusters_project import (
     ClustersProject,
     write_clusters_project,
 )
-from tests.identity.worlds_of_nodes import add_random_world, expected
+from tests.identity.worlds_of_nodes import (
+    add_random_world,
+    components_of,
+    expected,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -64,7 +68,7 @@ def clusters(
     return SparkClustersProject(project)
 
 
-# Two minutes: the ordinary run compares the clusters of a whole build instead.
+# Minutes: the ordinary run compares the clusters of a whole build instead.
 @pytest.mark.slow
 def test_every_batch_gives_what_taking_one_edge_after_the_other_gives(
     clusters: SparkClustersProject,
@@ -80,6 +84,8 @@ def test_every_batch_gives_what_taking_one_edge_after_the_other_gives(
         clusters.build("capped")
         built = clusters.clusters("capped")
         assert built == expected(clusters, 6)
+        clusters.build("growing")
+        assert clusters.clusters("growing") == components_of(clusters.edges)
     contested = [node for node, row in built.items() if row[1]]
     assert len(contested) > 20
     # What nothing new touches keeps its batch.

@@ -28,7 +28,7 @@ from {{ source('seed', 'edges') }}
 """
 PLAIN = """
 {{ config(materialized='clusters', schema='graph') }}
-select left_id, right_id from {{ source('seed', 'edges') }}
+select left_id, right_id%s from {{ source('seed', 'edges') }}
 """
 SOURCES = """
 sources:
@@ -76,7 +76,8 @@ def write_clusters_project(directory: Path) -> Path:
         "models/limited.sql": LIMITED % "",
         "models/capped.sql": LIMITED % "maximum_nodes=6",
         "models/hasty.sql": LIMITED % "maximum_rounds=2",
-        "models/plain.sql": PLAIN,
+        "models/plain.sql": PLAIN % "",
+        "models/growing.sql": PLAIN % ", batch_id",
     }
     for name in ("limits", "joins"):
         files[f"models/{name}.sql"] = (

@@ -23,13 +23,13 @@ from tests.identity.clusters_project import (
     Limits,
     write_clusters_project,
 )
-from tests.identity.reference import UnionFind
 from tests.identity.worlds_of_nodes import (
     DEVICE,
     NOTHING,
     USER,
     Rows,
     add_random_world,
+    components_of,
     expected,
 )
 
@@ -188,18 +188,38 @@ def test_without_limits_clusters_are_the_components_of_union_find(
     edges = list(shapes())
     clusters.add(Batch(edges=dict.fromkeys(edges, (0, ""))))
     clusters.build("plain")
-    forest = UnionFind[int]()
-    for left, right in edges:
-        forest.join(left, right)
-    components = {
-        node: (smallest, False, False)
-        for component in forest.components()
-        for smallest in [min(component)]
-        for node in component
-    }
     # Not compared in the assertion, which would spell the difference out.
-    is_right = clusters.clusters("plain") == components
+    is_right = clusters.clusters("plain") == components_of(edges)
     assert is_right
+
+
+def test_without_limits_a_batch_writes_the_rows_of_what_it_joins(
+    clusters: ClustersProject,
+) -> None:
+    chance = random.Random(13)  # noqa: S311 - repeatable, not secret
+    batches = [Batch() for _ in range(4)]
+    for _ in range(200):
+        add_random_world(clusters, batches, chance)
+    known: Rows = {}
+    for batch in batches:
+        clusters.add(batch)
+        clusters.build("growing")
+        built = clusters.clusters("growing")
+        assert built == components_of(clusters.edges)
+        ends = {
+            node
+            for edge, (_, number) in clusters.edges.items()
+            for node in edge
+            if number == clusters.batch_id
+        }
+        changed = {node for node in built if built[node] != known.get(node)}
+        written = {
+            node
+            for node, number in clusters.batches("growing").items()
+            if number == clusters.batch_id
+        }
+        assert written == changed | ends
+        known = built
 
 
 worlds = st.lists(

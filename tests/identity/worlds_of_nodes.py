@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
-from tests.identity.clusters_project import Batch, ClustersProject, Limits
-from tests.identity.reference import clusters_of
+from tests.identity.clusters_project import Batch, ClustersProject, Edge, Limits
+from tests.identity.reference import UnionFind, clusters_of
 
 Rows = dict[int, tuple[int, bool, bool]]
 
@@ -52,3 +53,16 @@ def expected(project: ClustersProject, maximum_nodes: int | None = None) -> Rows
     """What the reference makes of everything seen so far."""
     found = clusters_of(project.graph(maximum_nodes))
     return {node: (*row, False) for node, row in found.items()}
+
+
+def components_of(edges: Iterable[Edge]) -> Rows:
+    """What union-find makes of edges that nothing limits."""
+    forest = UnionFind[int]()
+    for left, right in edges:
+        forest.join(left, right)
+    return {
+        node: (smallest, False, False)
+        for component in forest.components()
+        for smallest in [min(component)]
+        for node in component
+    }

@@ -1,11 +1,9 @@
 {#- A select of all rows of the table, from all edges. -#}
 {% macro rows_of_all_clusters(former, settings) %}
     {%- set connected = connected_nodes(settings) -%}
-    {%- set batch_id = 'cast(' ~ [
+    {%- set stamp = stamp_of_rows([
         newest_batch(settings, 0), former.batch_id + 1 if former.batch_id else 0
-    ] | max ~ ' as bigint)' -%}
-    {%- set stamp = batch_id ~ ' as batch_id, '
-        ~ string_literal(settings.rules_version) ~ ' as rules_version' -%}
+    ] | max, settings) -%}
     {%- set simple = 'select node_id, cluster_id, false as is_contested, '
         ~ 'false as is_undecided, ' ~ stamp ~ ' from ' ~ connected -%}
     {%- set broken = groups_over_limits(
@@ -54,23 +52,20 @@
                 select left_id, right_id from {{ settings.edges }} as edges
                 union all
                 select left_id, right_id from {{ settings.joins }} as joins
+                where left_id <> right_id
             ) as links
         {%- endset -%}
     {%- endif -%}
-    {%- set components = contract_edges(links) -%}
-    {%- set lonely = create_work_table('lonely',
-        'select distinct edges.left_id as node_id from ' ~ settings.edges ~ ' as edges '
-        ~ 'left join ' ~ components ~ ' as components '
-        ~ 'on edges.left_id = components.node_id '
-        ~ 'where edges.left_id = edges.right_id and components.node_id is null'
-    ) -%}
-    {%- if count_rows(lonely) == 0 -%}
-        {{- return(components) -}}
-    {%- endif -%}
-    {{- return(create_work_table('connected',
-        'select node_id, cluster_id from ' ~ components
-        ~ ' union all select node_id, node_id as cluster_id from ' ~ lonely
-    )) -}}
+    {{- return(contract_edges(links)) -}}
+{% endmacro %}
+
+
+{#- The last two columns of rows that this build makes. -#}
+{% macro stamp_of_rows(batch_id, settings) %}
+    {{- return(
+        'cast(' ~ batch_id ~ ' as bigint) as batch_id, '
+        ~ 'cast(' ~ settings.rules_version ~ ' as bigint) as rules_version'
+    ) -}}
 {% endmacro %}
 
 

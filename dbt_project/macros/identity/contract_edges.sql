@@ -5,13 +5,14 @@
     node go. When a round leaves more than two thirds of the edges (long sorted chains
     only move along), the next round follows every pointer to its end. Pointers lead to
     smaller nodes only, so that the last one standing is the smallest of its component,
-    whatever the order of rows. Returns a work table (node_id, cluster_id). -#}
+    whatever the order of rows. A node that has an edge to itself only points at itself.
+    Returns a work table (node_id, cluster_id). The edges are read once. -#}
 {% macro contract_edges(edges) %}
     {%- set maximum_rounds = 64 -%}
     {%- set state = namespace(edges=none, left=0, jump_to_end=false, pointers=[]) -%}
     {%- set state.edges = create_work_table('contracted_0',
         'select greatest(left_id, right_id) as high, least(left_id, right_id) as low '
-        ~ 'from ' ~ edges ~ ' where left_id <> right_id'
+        ~ 'from ' ~ edges
     ) -%}
     {%- set state.left = count_rows(state.edges) -%}
     {%- for round in range(1, maximum_rounds + 1) if state.left -%}
@@ -20,14 +21,16 @@
         {%- if state.jump_to_end -%}
             {%- do run_statements(statements) -%}
             {%- set statements = [] -%}
-            {%- set pointers = follow_to_end(pointers, 'pointers_' ~ round) -%}
+            {%- set pointers = follow_to_end(
+                pointers, 'pointers_' ~ round, ['hook_id']
+            ) -%}
         {%- endif -%}
         {%- do state.pointers.append(pointers) -%}
         {#- Together, because on small tables asking costs more than the work. -#}
         {%- do run_statements(
             statements
             + create_work_table_statements(
-                'contracted_' ~ round, rewritten_edges(state.edges, pointers)
+                'contracted_' ~ round, rewritten_edges(state.edges, pointers, round)
             )
             + ['drop table ' ~ state.edges]
         ) -%}
@@ -47,14 +50,17 @@
 {% endmacro %}
 
 
-{#- The statements that make the work table `pointers_<round>_0`. -#}
+{#- The statements that make the work table `pointers_<round>_0`. Its column hook_id is
+    the neighbour that a node pointed at before pointers were followed; null where it is
+    the only smaller one. -#}
 {% macro point_to_smaller(edges, round) %}
     {{- return(create_work_table_statements(
         'pointers_' ~ round ~ '_0',
-        'with hooked as (select high as node_id, min(low) as cluster_id from ' ~ edges
-        ~ ' group by high), '
-        ~ 'followed as (' ~ follow_pointers('hooked') ~ ') '
-        ~ follow_pointers('followed')
+        'with hooked as (select high as node_id, min(low) as cluster_id, '
+        ~ 'case when max(low) > min(low) then min(low) end as hook_id from '
+        ~ edges ~ ' group by high), '
+        ~ 'followed as (' ~ follow_pointers('hooked', ['hook_id']) ~ ') '
+        ~ follow_pointers('followed', ['hook_id'])
     )) -}}
 {% endmacro %}
 
@@ -99,18 +105,23 @@
 {% endmacro %}
 
 
-{#- The edges between what their ends point at, without those that became loops. -#}
-{% macro rewritten_edges(edges, pointers) %}
+{#- The edges between what their ends point at, without those that became loops. The
+    edge to its hook has become one for every node whose pointer is at its end, so most
+    nodes have none left. So few edges of the first round become the same that looking
+    for them costs more. -#}
+{% macro rewritten_edges(edges, pointers, round) %}
     {{- return(
-        'with moved as (select '
-        ~ 'coalesce(high_pointers.cluster_id, edges.high) as left_id, '
-        ~ 'coalesce(low_pointers.cluster_id, edges.low) as right_id '
-        ~ 'from ' ~ edges ~ ' as edges '
-        ~ 'left join ' ~ pointers ~ ' as high_pointers '
-        ~ 'on edges.high = high_pointers.node_id '
-        ~ 'left join ' ~ pointers ~ ' as low_pointers '
-        ~ 'on edges.low = low_pointers.node_id) '
-        ~ 'select distinct greatest(left_id, right_id) as high, '
+        'with open_pointers as (select * from ' ~ pointers
+        ~ ' where hook_id is not null or is_moved = 1), '
+        ~ 'led as (select pointers.cluster_id as left_id, edges.low from '
+        ~ edges ~ ' as edges inner join open_pointers as pointers '
+        ~ 'on edges.high = pointers.node_id '
+        ~ 'where edges.low <> pointers.hook_id or pointers.is_moved = 1), '
+        ~ 'moved as (select led.left_id, '
+        ~ 'coalesce(pointers.cluster_id, led.low) as right_id from led '
+        ~ 'left join ' ~ pointers ~ ' as pointers on led.low = pointers.node_id) '
+        ~ 'select ' ~ ('distinct ' if round > 1 else '')
+        ~ 'greatest(left_id, right_id) as high, '
         ~ 'least(left_id, right_id) as low from moved where left_id <> right_id'
     ) -}}
 {% endmacro %}
@@ -150,6 +161,7 @@
         state.statements
         + create_work_table_statements('components',
             'select node_id, cluster_id from ' ~ state.composed
+            ~ ' where node_id <> cluster_id'
             ~ ' union all select distinct cluster_id as node_id, cluster_id from '
             ~ state.composed
         )

@@ -61,7 +61,9 @@
 {#- Under which rules the clusters were made, by all that counts; goes with a select from
     int_identity_clusters. -#}
 {% macro clusters_version() %}
-    {{- return("coalesce(max(rules_version), 'none')") -}}
+    {{- return(
+        'coalesce(cast(max(rules_version) as ' ~ dbt.type_string() ~ "), 'none')"
+    ) -}}
 {% endmacro %}
 
 

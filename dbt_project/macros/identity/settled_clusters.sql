@@ -1,9 +1,7 @@
 {#- The rows of the members that need others, those of broken groups decided edge by edge.
     What has the same cluster as before needs none, but for the ends of fresh edges, by
     which a cluster is seen to be touched, and what was late or has flags. -#}
-{% macro settled_rows(target, members, broken, fresh, batch_id, settings) %}
-    {%- set stamp = 'cast(' ~ batch_id ~ ' as bigint) as batch_id, '
-        ~ string_literal(settings.rules_version) ~ ' as rules_version' -%}
+{% macro settled_rows(target, members, broken, fresh, stamp, settings) %}
     {%- set has_broken = count_rows(broken) > 0 -%}
     {%- set undecided = create_work_table('undecided',
         'select cast(0 as bigint) as left_id, cast(0 as bigint) as right_id where 1 = 0'

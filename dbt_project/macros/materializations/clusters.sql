@@ -72,7 +72,10 @@
         'maximum_nodes': config.get('maximum_nodes'),
         'maximum_rounds': config.get('maximum_rounds', 2000),
     } -%}
-    {%- if not settings.has_batches -%}
+    {%- do settings.update({
+        'is_limited': settings.limits or settings.maximum_nodes
+    }) -%}
+    {%- if not settings.has_batches and settings.is_limited -%}
         {#- All edges are looked at, more than once: the select runs only once. -#}
         {%- do settings.update({'edges': create_work_table('edges', sql)}) -%}
     {%- endif -%}
@@ -92,7 +95,7 @@
 {% endmacro %}
 
 
-{#- Short, because every row of the table carries it. -#}
+{#- A number, because every row of the table carries it. -#}
 {% macro clusters_rules_version(settings) %}
     {%- set rules = [
         config.get('rules'), settings.order, settings.maximum_nodes,
@@ -109,7 +112,7 @@
             'batch_id is null'
         )) -%}
     {%- endif -%}
-    {{- return(local_md5(tojson(rules))[:12]) -}}
+    {{- return(local_md5(tojson(rules))[:12] | int(base=16)) -}}
 {% endmacro %}
 
 
@@ -148,8 +151,8 @@
             {%- set known.is_current = (
                 settings.has_batches
                 and not should_full_refresh()
-                and stored[1] == settings.rules_version
-                and stored[2] == settings.rules_version
+                and stored[1] | int == settings.rules_version
+                and stored[2] | int == settings.rules_version
             ) -%}
         {%- endif -%}
     {%- endif -%}
