@@ -8,10 +8,11 @@ results are compared: the same identifiers must be together. Each runs as a prog
 its own, one after the other, on every core, with its tables in a DuckDB file.
 
 Kith is measured three times. `graph` is what the others do: to number the texts, find
-the clusters, and tell each text its own. `profiles` is the project's own identity graph
-from the identifiers of events on, which also knows when and where each identifier and
-each link was seen first. `all` has what comes before: to normalise and block every
-value, and to keep who was seen in which event.
+the clusters, and tell each text its own. The others write that into a table; here it is
+a view of two tables, and `reading` is what it takes to read all of it. `profiles` is
+the project's own identity graph from the identifiers of events on, which also knows
+when and where each identifier and each link was seen first. `all` has what comes
+before: to normalise and block every value, and to keep who was seen in which event.
 """
 
 from __future__ import annotations
@@ -92,11 +93,13 @@ def _shape_rows(directory: Path, shape: str, links: int) -> Iterator[Row]:
 
 
 def _kith(place: Path) -> dict[str, Row]:
-    """What the three take; the last two are the same models, counted from elsewhere."""
+    """What each takes; the last two are the same models, counted from elsewhere."""
     graph = program("identity_models", "graph", place)
+    reading = program("identity_models", "read", place)
     models = program("identity_models", "build", place)
     return {
         "kith, graph": {"models": graph, **_sum(graph, GRAPH)},
+        "kith, reading": reading,
         "kith, profiles": {"models": models, **_sum(models, CHAIN[1:])},
         "kith, all": {"models": models, **_sum(models, CHAIN)},
     }

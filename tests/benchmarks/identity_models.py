@@ -6,9 +6,9 @@ The pairs are a table of the warehouse that `identifier_tables` names, so the mo
 begin with texts, as the peers do. No type has a limit and no profile a cap: the peers
 know neither, and the results are to be equal. What dbt takes to start is not counted.
 
-`pair_models/` is the graph by itself, as somebody joins things of their own: edges
-between numbers of texts, a model that is materialized `clusters`, and each text with
-its cluster.
+`pair_models/` is the graph by itself, as somebody joins things of their own: a model
+materialized `clusters` of edges between numbers of texts, the texts with their numbers,
+and a view of each text with its cluster.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from orchestration.dbt_runs import NodeResult, run_dbt
 from orchestration.project import DBT_PROJECT
@@ -33,7 +35,7 @@ CHAIN = (
     "int_identity_clusters",
     "profile_identifiers",
 )
-GRAPH = ("pair_edges", "pair_clusters", "pair_members")
+GRAPH = ("pair_texts", "pair_clusters", "pair_members")
 _PAIRS = """
 sources:
   - name: crm
@@ -82,6 +84,17 @@ def graph(directory: Path) -> None:
     sys.stdout.write(json.dumps(_run(directory, [*GRAPH])) + "\n")
 
 
+def read(directory: Path) -> None:
+    """Read each text with its cluster, all of them, and tell what that took as JSON."""
+    with duckdb.connect(directory / "warehouse.duckdb", read_only=True) as connection:
+        stretch = Stretch()
+        connection.execute(
+            "create temp table told as "
+            "select identifier, cluster_id from identity.pair_members"
+        )
+        sys.stdout.write(json.dumps(asdict(stretch.end())) + "\n")
+
+
 def clusters(directory: Path) -> None:
     """Run the clusters alone, on whatever stands in the tables above them. The second
     time counts: in the first, dbt also reads the macros, whatever they are to do."""
@@ -115,7 +128,13 @@ def _run(directory: Path, selection: list[str]) -> dict[str, dict[str, float]]:
     return uses
 
 
-PARTS = {"prepare": prepare, "build": build, "graph": graph, "clusters": clusters}
+PARTS = {
+    "prepare": prepare,
+    "build": build,
+    "graph": graph,
+    "read": read,
+    "clusters": clusters,
+}
 
 if __name__ == "__main__":
     PARTS[sys.argv[1]](Path(sys.argv[2]))

@@ -1,7 +1,7 @@
 {{ config(materialized='clusters') }}
 
 select
-    left_id,
-    right_id,
-    batch_id
-from {{ ref('pair_edges') }}
+    {{ bigint_hash("'account:' || account") }} as left_id,
+    {{ bigint_hash("'device:' || device") }} as right_id,
+    pair_id as batch_id
+from {{ source('crm', 'pairs') }}
