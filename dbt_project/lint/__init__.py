@@ -32,6 +32,7 @@ limit_batch_id = limit_key = _expression
 lowered = trimmed = place_in_million = place_of_turn = key_of_sync = _expression
 limit_of_identifier = most_recent = next_batch_id = _expression
 normalized_by_type = greatest_batch_of_table = latest_batch = _expression
+stored_batch_taken_up_to = _expression
 forget_counts_of_other_events = _expression
 profile_id = property = trait = try_cast = _expression
 
@@ -149,7 +150,7 @@ def identifier_feeds() -> list[dict[str, object]]:
     names = ("source_id", "message_id", "received_at")
     columns = {name: f"feed.{name}" for name in names}
     events = {"name": "events", "relation": "stg_events", **columns}
-    return [{**events, "places": numbered}]
+    return [{**events, "has_batches": True, "places": numbered}]
 
 
 def feed_columns(feed: dict[str, object]) -> str:

@@ -193,6 +193,33 @@ def test_an_identifier_is_as_old_as_its_first_sight(project: Project) -> None:
     """) == [(NOON,) * 2 + (True,)]
 
 
+def test_events_that_are_stored_anew_are_not_taken_twice(
+    make_project: Callable[[], Project],
+) -> None:
+    project = make_project()
+    run = ("run", "--select", "+int_event_identifiers")
+    project.land([event_row(message_id="a"), event_row(message_id="b")], segment="s1")
+    project.dbt(*run)
+    project.land([event_row(message_id="c")], segment="s2")
+    project.dbt("run", "--full-refresh", "--select", "stg_events")
+    project.dbt(*run)
+    project.land([event_row(message_id="d")], segment="s3")
+    project.dbt(*run)
+    assert taken_batches(project) == [("a", 1), ("b", 1), ("c", 2), ("d", 3)]
+    project.dbt(*run, "--vars", "{blocked_identifiers: ['-1']}")
+    assert taken_batches(project) == [("a", 1), ("b", 1), ("c", 1), ("d", 1)]
+
+
+def taken_batches(project: Project) -> list[tuple[Any, ...]]:
+    """Events with the number of the build that took them: 1 is the first one here."""
+    return project.query("""
+        select message_id, dense_rank() over (order by batch_id)
+        from identity.int_event_identifiers
+        where identifier_id = strongest_identifier_id
+        order by message_id
+    """)
+
+
 MISTAKES = """
 identifiers:
   - {type: User, paths: [user_id]}

@@ -5,7 +5,8 @@
     SQL expression of its normalised value (`value`), the column that holds the value
     from then on (`column`) and those of the places of the same type before it
     (`twins`). `documents` are the JSON columns that places read, each with the paths
-    that are read of it. -#}
+    that are read of it. Of a feed that `has_batches`, new rows have a greater `batch_id`
+    than all before. -#}
 {% macro identifier_feeds() %}
     {%- set feeds = [{
         'name': 'events',
@@ -14,6 +15,7 @@
         'message_id': 'feed.message_id',
         'received_at': 'feed.received_at',
         'documents': event_documents(),
+        'has_batches': true,
         'places': event_places(),
     }] -%}
     {%- for table in var('identifier_tables') -%}
@@ -29,6 +31,7 @@
             'message_id': table_message_id(key, table.columns),
             'received_at': table_received_at(table.get('seen_at')),
             'documents': {},
+            'has_batches': false,
             'places': table_places(table.columns),
         }) -%}
     {%- endfor -%}

@@ -49,6 +49,25 @@
 {% endmacro %}
 
 
+{#- The batch of stg_events up to which int_event_identifiers holds all of them, by the
+    rules of today; -1 where any may be missing: when the rules have changed, and when
+    stg_events was itself made anew since. A number and no subquery, so that an engine
+    reads no others. -#}
+{% macro stored_batch_taken_up_to() %}
+    {%- set feeds = identifier_feeds() | selectattr('has_batches') | list -%}
+    {%- if not execute or not is_incremental() or not feeds -%}
+        {{- return(-1) -}}
+    {%- endif -%}
+    {{- return(single_value(
+        'select case when stored.oldest <= taken.newest then taken.newest else -1 end '
+        ~ 'as newest from (select max(stored_batch_id) as newest from ' ~ this
+        ~ " where rules_version = '" ~ identifier_rules_version() ~ "') as taken "
+        ~ 'cross join (select min(batch_id) as oldest from ' ~ ref('stg_events')
+        ~ ') as stored'
+    )) -}}
+{% endmacro %}
+
+
 {#- A post-hook: rows by other rules than today's go when those by today's are there. -#}
 {% macro delete_rows_of_other_rules() %}
     {{- return(

@@ -7,12 +7,13 @@
         post_hook=delete_rows_of_other_rules(),
     )
 }}
+{%- set taken_up_to = stored_batch_taken_up_to() -%}
 
 with
 
 {% if is_incremental() %}
-    -- Each event has one row that names itself the strongest. What was taken by other
-    -- rules is new again.
+    -- What of the rows that are looked at is here. Each event has one row that names
+    -- itself the strongest. What was taken by other rules is new again.
     taken as (
 
         select
@@ -22,24 +23,29 @@ with
         where
             identifier_id = strongest_identifier_id
             and rules_version = '{{ rules_version }}'
+            and (stored_batch_id > {{ taken_up_to }} or stored_batch_id is null)
 
     ),
 
 {% endif %}
 {% for feed in feeds %}
     -- New is what is not here yet, not what is later than the last: events may land
-    -- days late.
+    -- days late. Of stored events, nothing up to a batch that is here is looked at.
     {{ feed.name }}_read as (
 
         select {{ feed_columns(feed) }}
         from {{ feed.relation }} as feed
         {% if is_incremental() %}
-            where not exists (
-                select 1 from taken
-                where
-                    {{ feed.source_id }} = taken.source_id
-                    and {{ feed.message_id }} = taken.message_id
-            )
+            where
+                not exists (
+                    select 1 from taken
+                    where
+                        {{ feed.source_id }} = taken.source_id
+                        and {{ feed.message_id }} = taken.message_id
+                )
+                {% if feed.has_batches %}
+                    and feed.batch_id > {{ taken_up_to }}
+                {% endif %}
         {% endif %}
 
     ),
@@ -51,6 +57,8 @@ with
             {{ feed.source_id }} as source_id,
             {{ feed.message_id }} as message_id,
             {{ feed.received_at }} as received_at,
+            {{ 'feed.batch_id' if feed.has_batches else 'cast(null as bigint)' }}
+                as stored_batch_id,
         {%- for place in feed.places %}
             {{ place.value }} as {{ place.column }}
             {{- ',' if not loop.last }}
@@ -67,6 +75,7 @@ with
             source_id,
             message_id,
             received_at,
+            stored_batch_id,
         {%- for place in feed.places %}
             {{ allowed_value(place) }} as {{ place.column }}
             {{- ',' if not loop.last }}
@@ -111,6 +120,7 @@ identified as (
             ranked.source_id,
             ranked.message_id,
             ranked.received_at,
+            ranked.stored_batch_id,
             places.identifier_type,
             case places.place
                 {%- for place in feed.places %}
@@ -162,6 +172,7 @@ select
     identified.priority,
     identified.identifier_id,
     identified.strongest_identifier_id,
+    identified.stored_batch_id,
     batches.batch_id,
     '{{ rules_version }}' as rules_version
 from identified
