@@ -16,6 +16,7 @@ from profiles.sql_names import quoted
 
 _WAITS = {
     "refused": "waits until it changes, or for `kith sync retry --rejected`",
+    "capped": "waits until its frequency caps leave a contact",
     "dead": "waits until it changes, or for `kith sync retry`",
 }
 

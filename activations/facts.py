@@ -58,17 +58,21 @@ def view_facts(
     dataset: Dataset,
     files: list[str],
     journals: Sequence[Told] = (),
+    *,
+    name: str | None = None,
 ) -> None:
-    """Make `<dataset>_rows` a view of these files, empty where there is none.
+    """Make `<dataset>_rows` a view of these files, empty where there is none. `name`
+    stands in place of the dataset's.
 
     A journal stands for its file, should that be among them already.
     """
-    con.register(f"{dataset.name}_schema", dataset.schema.empty_table())
-    source = f"from {dataset.name}_schema"
+    name = name or dataset.name
+    con.register(f"{name}_schema", dataset.schema.empty_table())
+    source = f"from {name}_schema"
     if journals:
         rows = pa.concat_tables(journal.rows for journal in journals)
-        con.register(f"{dataset.name}_journals", rows)
-        source += f" union all by name from {dataset.name}_journals"
+        con.register(f"{name}_journals", rows)
+        source += f" union all by name from {name}_journals"
         landed = tuple(f"/{journal.name}.parquet" for journal in journals)
         files = [file for file in files if not file.endswith(landed)]
     if files:
@@ -79,4 +83,4 @@ def view_facts(
             "hive_partitioning = false, union_by_name = true)"
         )
     # Paths below the data directory, quoted.
-    con.execute(f"create or replace temp view {dataset.name}_rows as {source}")
+    con.execute(f"create or replace temp view {name}_rows as {source}")

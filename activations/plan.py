@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from activations.caps import leave_out_capped
 from activations.connectors import Planned, Row
 from activations.counts import OPERATIONS
 from activations.digest import compare, find_digest, last_logged_at, read_states
@@ -54,7 +55,8 @@ class Plan:
     `held` rows are kept back by `guard`, for `held_reason`; where a person has released
     them, they are among `counts`. `refused` rows are not sent again because the
     destination has refused exactly them before, `dead` ones because they failed too
-    often. `left_out` rows of the payload lack consent.
+    often. `left_out` rows of the payload lack consent, `capped` ones wait because their
+    people were contacted as often as a frequency cap allows.
     """
 
     sync: Sync
@@ -68,6 +70,7 @@ class Plan:
     refused: int
     dead: int
     left_out: int
+    capped: int
     payload_rows: int
     destination_rows: int
     watermark: str | None
@@ -133,6 +136,7 @@ class Plan:
             "refused_before": self.refused,
             "dead": self.dead,
             "left_out": self.left_out,
+            "capped": self.capped,
             "payload_rows": self.payload_rows,
             "destination_rows": self.destination_rows,
         }
@@ -153,6 +157,7 @@ def make_plan(
     with facts_of(con, raw, sync.name, log_dir=data_dir / "log"):
         asked = read_requests(con)
         payload, digest = _compare(con, sync, asked, data_dir / "log")
+        capped = leave_out_capped(con, sync.name, raw, data_dir / "log")
         logged_at = last_logged_at(con, digest)
         remembered = remembered_rows(con, sync)
     tally = _tally(con)
@@ -189,6 +194,7 @@ def make_plan(
         refused=_with(tally, "refused"),
         dead=_with(tally, "dead"),
         left_out=payload.left_out,
+        capped=capped,
         payload_rows=payload.rows,
         destination_rows=situation.destination_rows,
         watermark=payload.watermark,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import duckdb
 
 from activations import digest
+from activations.caps import caps_to_itself
 from activations.connectors import Outcome
 from activations.counts import OPERATIONS, Counts
 from activations.delivery import deliver
@@ -40,7 +41,8 @@ class SyncRun:
     planned = succeeded + rejected + failed + left; what is left stays planned. `held`
     are the rows that `guard` keeps back for `held_reason`. Not sent are the `refused`
     rows, which the destination has refused just so before, the `dead` ones, which
-    failed too often, and those `left_out` for want of consent.
+    failed too often, those `left_out` for want of consent, and those that a frequency
+    cap lets wait, `capped`.
     """
 
     sync: str
@@ -57,6 +59,7 @@ class SyncRun:
     refused: int
     dead: int
     left_out: int
+    capped: int
     payload_rows: int
     destination_rows: int
     watermark: str | None = None
@@ -95,15 +98,15 @@ class SyncRun:
         """The run as columns of `raw/sync_runs`."""
         names = (
             *("finished_at", "status", "stop_code", "stopped", "guard", "held_reason"),
-            *("payload_rows", "destination_rows", "refused", "dead", "left_out"),
-            "watermark",
+            *("payload_rows", "destination_rows", "refused", "dead", "watermark"),
         )
         counts = {
             f"{name}_{operation}": getattr(getattr(self, name), operation)
             for name in ("planned", "succeeded", "rejected", "failed", "held")
             for operation in OPERATIONS
         }
-        return {name: getattr(self, name) for name in names} | counts
+        left_out = {"left_out": self.left_out + self.capped}
+        return {name: getattr(self, name) for name in names} | left_out | counts
 
     def describe(self) -> str:
         """The run in a few lines, for people."""
@@ -127,6 +130,8 @@ class SyncRun:
             )
         if self.left_out:
             lines.append(f"  {self.left_out:,} rows lack consent.")
+        if self.capped:
+            lines.append(f"  {self.capped:,} rows wait for a frequency cap.")
         if self.stopped:
             lines.append(f"  stopped: {self.stopped}")
         if self.left:
@@ -164,6 +169,9 @@ def run_sync(
             if con is None:
                 con = stack.enter_context(open_published(data_dir / "published"))
             land_what_is_left(raw, log_dir, sync.name, lease=lease)
+            stack.enter_context(
+                caps_to_itself(con, sync.name, log_dir, seconds=lease_seconds)
+            )
             plan = make_plan(sync, data_dir=data_dir, con=con)
             log = SyncLog(
                 raw,
@@ -210,13 +218,14 @@ def _run(
         refused=plan.refused,
         dead=plan.dead,
         left_out=plan.left_out,
+        capped=plan.capped,
         payload_rows=plan.payload_rows,
         destination_rows=plan.destination_rows,
         stopped=plan.sync.account.redact(str(stopped)) if stopped else None,
         stop_code=stopped.stop_code if stopped else None,
     )
     # What was not tried must be looked at again, so the watermark stays below it.
-    is_tried = stopped is None and run.left == 0 and not run.held
+    is_tried = stopped is None and not (run.left or run.held or run.capped)
     return replace(run, watermark=plan.watermark) if is_tried else run
 
 

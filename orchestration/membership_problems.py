@@ -177,6 +177,12 @@ def _check_contacts(
                 f"'{name}' is a mirror: what a cap takes out of it would be deleted at "
                 "its destination; caps are for syncs of mode upsert",
             )
+        elif syncs[name].get("on_leave", "nothing") != "nothing":
+            mistakes.add(
+                place,
+                f"'{name}' tells its destination what leaves (on_leave): it would tell "
+                "it of everybody whom a cap takes out",
+            )
     for place, name in _entries(cap, "events", at, mistakes):
         if name not in events:
             told = f"there is no event model '{name}'"

@@ -171,6 +171,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         )
     if plan.left_out:
         yield f"  {plan.left_out:,} rows lack consent"
+    if plan.capped:
+        yield f"  {plan.capped:,} rows wait for a frequency cap"
 
 
 def _record(row: Row) -> str:

@@ -148,6 +148,7 @@ def _counts(run: SyncRun) -> dict[str, int | str]:
         "refused": run.refused,
         "given_up": run.dead,
         "without_consent": run.left_out,
+        "capped": run.capped,
     }
 
 

@@ -247,10 +247,10 @@ def test_a_capped_profile_is_free_when_its_oldest_contact_that_counts_is_past(
     shop: Project,
 ) -> None:
     found = {
-        name: (contacts, is_capped, free_at)
-        for name, contacts, is_capped, free_at in shop.query(
+        name: (contacts, events, is_capped, free_at)
+        for name, contacts, events, is_capped, free_at in shop.query(
             """
-            select identifier_value, contacts, is_capped, free_at
+            select identifier_value, contacts, event_contacts, is_capped, free_at
             from audiences.frequency_caps
             inner join identity.profile_identifiers using (profile_id)
             where identifier_type = 'user_id' and cap = 'weekly'
@@ -260,10 +260,23 @@ def test_a_capped_profile_is_free_when_its_oldest_contact_that_counts_is_past(
     last_mail = NOW - timedelta(minutes=1)
     week = timedelta(days=7)
     assert PEOPLE[0] not in found
-    assert found[PEOPLE[1]] == (1, False, None)
-    assert found[PEOPLE[2]] == (2, True, last_mail - timedelta(days=2) + week)
-    assert found[PEOPLE[3]] == (4, True, NOW - timedelta(hours=1) + week)
-    assert found[PEOPLE[7]] == (3, True, last_mail - timedelta(days=2) + week)
+    assert found[PEOPLE[1]] == (1, 0, False, None)
+    assert found[PEOPLE[2]] == (2, 0, True, last_mail - timedelta(days=2) + week)
+    assert found[PEOPLE[3]] == (4, 1, True, NOW - timedelta(hours=1) + week)
+    assert found[PEOPLE[7]] == (3, 0, True, last_mail - timedelta(days=2) + week)
+
+
+def test_a_run_is_told_of_its_caps_and_of_whom_its_keys_stand_for(
+    shop: Project,
+) -> None:
+    assert shop.query("from audiences.capped_syncs") == [
+        ("weekly", "mail__carts", "email", 2, 7)
+    ]
+    found = shop.query("select key_type, key, profile_id from audiences.contact_keys")
+    assert sorted(found) == sorted(
+        ("email", f"{name}@example.com", profile_id)
+        for name, profile_id in profiles(shop).items()
+    )
 
 
 def test_rows_that_tell_nobody_s_profile_stop_the_build(shop: Project) -> None:

@@ -112,7 +112,7 @@ def test_every_table_is_equal_row_for_row(builds: Builds) -> None:
         "int_latest_events",
         # Nobody is left out of a sync unless the project says so.
         *("audience_placements", "audience_priorities", "audience_splits"),
-        *("control_group", "frequency_caps"),
+        *("control_group", "frequency_caps", "capped_syncs", "contact_keys"),
     }
 
 

@@ -18,7 +18,7 @@ vars:
       - readers
       - vips
   frequency_caps:
-    - {cap: weekly, limit: 0, within_days: 7, syncs: [mirror], events: [Order]}
+    - {cap: weekly, limit: 0, within_days: 7, syncs: [mirror, teller], events: [Order]}
     - cap: weekly
       limit: 2
       within_days: 1.5
@@ -99,6 +99,7 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         node("scores", {"freshness": freshness}, columns={"scored_at": {}}),
         node("mails", {"sync": {"mode": "upsert"}}),
         node("mirror", {"sync": {"mode": "mirror"}}),
+        node("teller", {"sync": {"mode": "upsert", "on_leave": "delete"}}),
         node("order", {"event": "Order Completed"}),
         node("profiles", {}, columns=COLUMNS),
     )
@@ -114,6 +115,8 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         "dbt_project.yml:10: frequency_caps.1.syncs.1: 'mirror' is a mirror: what a "
         "cap takes out of it would be deleted at its destination; caps are for syncs "
         "of mode upsert",
+        "dbt_project.yml:10: frequency_caps.1.syncs.2: 'teller' tells its destination "
+        "what leaves (on_leave): it would tell it of everybody whom a cap takes out",
         "dbt_project.yml:10: frequency_caps.1.events.1: there is no event model "
         "'Order'; did you mean 'order'?",
         "dbt_project.yml:15: frequency_caps.2.per: unknown key; there are: cap, "

@@ -114,6 +114,7 @@ def test_a_delivery_shows_what_became_of_its_rows_and_passes_its_checks(
         "refused": 0,
         "given_up": 0,
         "without_consent": 0,
+        "capped": 0,
     }
     assert checks(result) == {
         "rows_are_accepted": True,

@@ -45,6 +45,13 @@
                 ~ 'destination.'
             ) -%}
         {%- endif -%}
+        {%- if settings.get('on_leave', 'nothing') != 'nothing' -%}
+            {%- do exceptions.raise_compiler_error(
+                'dbt_project.yml, vars, frequency_caps: ' ~ sync ~ ' tells its '
+                ~ 'destination what leaves (on_leave). It would tell it of everybody '
+                ~ 'whom a cap takes out.'
+            ) -%}
+        {%- endif -%}
         {{- return(settings.key) -}}
     {%- endfor -%}
     {%- if execute -%}

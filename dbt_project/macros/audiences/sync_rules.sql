@@ -12,7 +12,7 @@
 {%- macro models_of_sync_rules() -%}
     {{- return([
         'control_group', 'audience_splits', 'audience_priorities', 'frequency_caps',
-        'sync_payloads', 'sync_identifier_quality',
+        'capped_syncs', 'contact_keys', 'sync_payloads', 'sync_identifier_quality',
     ]) -}}
 {%- endmacro -%}
 

@@ -6,28 +6,9 @@ sync_log as (
 
 ),
 
-profile_identifiers as (
+contact_keys as (
 
-    select * from {{ ref('profile_identifiers') }}
-
-),
-
--- A profile_id of the log may be of one that was merged since.
-known_by as (
-
-    select
-        identifier_type,
-        identifier_value,
-        profile_id
-    from profile_identifiers
-
-    union all
-
-    select
-        'profile_id' as identifier_type,
-        {{ profile_id('identifier_type', 'identifier_value') }} as identifier_value,
-        profile_id
-    from profile_identifiers
+    select * from {{ ref('contact_keys') }}
 
 ),
 
@@ -38,14 +19,15 @@ contacts as (
             select
                 {{ string_literal(cap.cap) }} as cap,
                 {{ cap.limit }} as contact_limit,
-                known_by.profile_id,
+                contact_keys.profile_id,
+                false as is_event,
                 sync_log.at,
                 sync_log.at + interval '{{ cap.within_days }}' day as past_at
             from sync_log
-            inner join known_by
+            inner join contact_keys
                 on
-                    known_by.identifier_type = {{ string_literal(key_of_sync(sync)) }}
-                    and sync_log.key = known_by.identifier_value
+                    contact_keys.key_type = {{ string_literal(key_of_sync(sync)) }}
+                    and sync_log.key = contact_keys.key
             where
                 sync_log.sync = {{ string_literal(sync) }}
                 and sync_log.outcome = 'succeeded'
@@ -61,6 +43,7 @@ contacts as (
                 {{ string_literal(cap.cap) }} as cap,
                 {{ cap.limit }} as contact_limit,
                 profile_id,
+                true as is_event,
                 timestamp as at,
                 timestamp + interval '{{ cap.within_days }}' day as past_at
             from {{ ref(event) }}
@@ -77,6 +60,7 @@ contacts as (
         cast(null as {{ dbt.type_string() }}) as cap,
         0 as contact_limit,
         cast(null as {{ dbt.type_string() }}) as profile_id,
+        false as is_event,
         cast(null as {{ timestamp_type() }}) as at,
         cast(null as {{ timestamp_type() }}) as past_at
     where 1 = 0
@@ -100,6 +84,7 @@ select
     cap,
     profile_id,
     count(*) as contacts,
+    count(case when is_event then 1 end) as event_contacts,
     max(contact_limit) as contact_limit,
     count(*) >= max(contact_limit) as is_capped,
     max(case when recency = contact_limit then past_at end) as free_at
