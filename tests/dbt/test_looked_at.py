@@ -156,6 +156,50 @@ def signed_in(project: Project) -> Rows:
     )
 
 
+def test_a_repeated_key_is_found_until_it_is_gone(
+    make_project: Callable[[], Project],
+) -> None:
+    project = make_project()
+    project.land([event_row(message_id="a"), event_row(message_id="b")], segment="s1")
+    project.dbt("run", "--select", "+stg_events", "int_passed_tests")
+    test = ("test", "--select", "stg_events,test_name:unique_key")
+    store_again(project, "a", batch="batch_id")
+    with pytest.raises(AssertionError, match="unique_key_stg_events"):
+        project.dbt(*test)
+    remove_copies(project)
+    project.dbt(*test)
+
+    # Once it has passed, it looks at what builds wrote since then.
+    store_again(project, "a", batch="epoch_us(now())")
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="unique_key_stg_events"):
+            project.dbt(*test)
+    remove_copies(project)
+    project.dbt(*test)
+
+    # No build writes a row of an earlier batch; who does so is found by looking at all.
+    store_again(project, "b", batch="batch_id")
+    project.dbt(*test)
+    project.dbt("run", "--full-refresh", "--select", "int_passed_tests")
+    with pytest.raises(AssertionError, match="unique_key_stg_events"):
+        project.dbt(*test)
+
+
+def store_again(project: Project, message_id: str, *, batch: str) -> None:
+    """Make two of an event; the copy is told by its position."""
+    project.query(f"""
+        insert into staging.stg_events
+        select * replace (-1 as position, {batch} as batch_id)
+        from staging.stg_events
+        where message_id = '{message_id}'
+    """)  # noqa: S608 - from above
+
+
+def remove_copies(project: Project) -> None:
+    """Take away what `store_again` stored."""
+    project.query("delete from staging.stg_events where position = -1")
+
+
 def violations(project: Project) -> Rows:
     return project.query(
         """

@@ -2,8 +2,8 @@
 -- stored, and a count that is wrong stays wrong until all are counted anew, so no batch
 -- escapes; one that a build of some models has not counted yet is compared by the next.
 -- Later builds cannot make two of an event in `events`, as long as stg_events,
--- event_profiles and whatever else it joins have it once: their own tests tell that of
--- all rows, in each build.
+-- event_profiles and whatever else it joins have it once: their own tests tell that, in
+-- each build.
 with
 
 counted as (
