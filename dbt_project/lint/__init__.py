@@ -147,7 +147,7 @@ def identifier_feeds() -> list[dict[str, object]]:
         {**place, "column": f"value_{number}", "id": f"id_{number}"}
         for number, place in enumerate(places, start=1)
     ]
-    names = ("source_id", "message_id", "received_at")
+    names = ("source_id", "key", "message_id", "received_at")
     columns = {name: f"feed.{name}" for name in names}
     events = {"name": "events", "relation": "stg_events", **columns}
     return [{**events, "has_batches": True, "places": numbered}]

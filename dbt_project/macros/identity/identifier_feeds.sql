@@ -5,13 +5,14 @@
     SQL expression of its normalised value (`value`), the column that holds the value
     from then on (`column`) and those of the places of the same type before it
     (`twins`). `documents` are the JSON columns that places read, each with the paths
-    that are read of it. Of a feed that `has_batches`, new rows have a greater `batch_id`
-    than all before. -#}
+    that are read of it. `key` is null where a row is no event. Of a feed that
+    `has_batches`, new rows have a greater `batch_id` than all before. -#}
 {% macro identifier_feeds() %}
     {%- set feeds = [{
         'name': 'events',
         'relation': ref('stg_events'),
         'source_id': 'feed.source_id',
+        'key': 'feed.message_id',
         'message_id': 'feed.message_id',
         'received_at': 'feed.received_at',
         'documents': event_documents(),
@@ -28,6 +29,7 @@
                 else source(table.source[0], table.source[1])
             ),
             'source_id': string_literal('table:' ~ name) | trim,
+            'key': key,
             'message_id': table_message_id(key, table.columns),
             'received_at': table_received_at(table.get('seen_at')),
             'documents': {},

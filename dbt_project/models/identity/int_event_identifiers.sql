@@ -65,7 +65,7 @@ with
         {%- endfor %}
         from {{ feed.name }}_read as feed
         -- A row of a table without its key is no event.
-        where {{ feed.message_id }} is not null
+        where {{ feed.key }} is not null
 
     ),
 
