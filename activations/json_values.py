@@ -1,15 +1,18 @@
 """JSON as it is sent and as DuckDB writes it: quick, and exact where that matters.
 
-What orjson would change without a word (not-a-number, integers beyond 64 bits) goes
-through the standard library, which writes it exactly or refuses it.
+What orjson would change without a word (numbers of many digits, integers beyond 64
+bits) is read by the standard library and written digit by digit; not-a-number is
+refused.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from decimal import Decimal
+from typing import Any, Self
 
 import orjson
 
@@ -22,22 +25,58 @@ _STRICT = (
 
 
 class NotANumber(float):
-    """NaN or an infinity: orjson passes it on to the standard library by its class."""
+    """NaN or an infinity: orjson, which writes null for them, stops at its class."""
 
 
-# Types that can have integers beyond 64 bits, where orjson reads a rounded number.
-_MAY_BE_LONG = re.compile(r"HUGEINT|BIGNUM|DECIMAL\((19|[23]\d)|JSON|VARIANT|UNION")
+class LongNumber(float):
+    """A number of more digits than a double has: where it is written it has them all,
+    where it is reckoned with it is the nearest double. orjson stops at its class."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+    def __int__(self) -> int:
+        return int(Decimal(self.text))
+
+    def is_integer(self) -> bool:
+        return Decimal(self.text) == int(self)
+
+
+def read_number(text: str) -> float:
+    """A number with a fraction, as JSON has it; every digit of it is kept."""
+    number = float(text)
+    is_exact = not math.isinf(number) and Decimal(repr(number)) == Decimal(text)
+    return number if is_exact else LongNumber(text)
+
+
+# Types that can have integers beyond 64 bits, or more digits than a double: there
+# orjson reads a rounded number.
+_MAY_BE_LONG = re.compile(r"HUGEINT|BIGNUM|DECIMAL\((1[6-9]|[23]\d)|JSON|VARIANT|UNION")
+_MAY_BE_LIST = re.compile(r"\[|JSON|VARIANT")
+# Found at once by its first character; a number in a list may follow another one.
+_HAS_MANY_DIGITS = re.compile(r":-?\d[\d.]{15}")
 _MAY_BE_NO_NUMBER = re.compile(r"FLOAT|DOUBLE|JSON|VARIANT|UNION")
-_decoder = json.JSONDecoder(parse_constant=NotANumber)
+_decoder = json.JSONDecoder(parse_constant=NotANumber, parse_float=read_number)
 
 
 def json_reader(types: Iterable[str]) -> Callable[[str], Any]:
     """A reader of JSON that DuckDB wrote of columns of these types.
 
-    Integers are exact whatever their size.
+    Numbers are exact whatever their size.
     """
-    is_long = any(_MAY_BE_LONG.search(kind) for kind in types)
-    return _decoder.decode if is_long else _read_quickly
+    long = [kind for kind in types if _MAY_BE_LONG.search(kind)]
+    if any(_MAY_BE_LIST.search(kind) for kind in long):
+        return _decoder.decode
+    return _read_exactly if long else _read_quickly
 
 
 def json_carrier(types: Iterable[str]) -> Callable[[str], Any]:
@@ -58,6 +97,13 @@ def json_carrier(types: Iterable[str]) -> Callable[[str], Any]:
     return carry
 
 
+def _read_exactly(text: str) -> Any:
+    # Most have no such number: then orjson is as exact, and quicker.
+    if _HAS_MANY_DIGITS.search(text):
+        return _decoder.decode(text)
+    return _read_quickly(text)
+
+
 def _read_quickly(text: str) -> Any:
     try:
         return orjson.loads(text)
@@ -65,23 +111,43 @@ def _read_quickly(text: str) -> Any:
         return _decoder.decode(text)
 
 
-def _read_carried(value: Any) -> Any:
-    """What a fragment carries, for the library that knows no fragments."""
-    if isinstance(value, orjson.Fragment):
-        return _decoder.decode(orjson.dumps(value).decode())
-    raise TypeError(f"{type(value).__name__} is nothing that JSON has")
-
-
 def json_bytes(data: Any) -> bytes:
     """The data as compact JSON; not-a-number is an error."""
     try:
         return orjson.dumps(data, option=_STRICT)
     except TypeError:
-        text = json.dumps(
-            data,
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
-            default=_read_carried,
-        )
-        return text.encode()
+        return orjson.dumps(_written(data), option=_STRICT)
+
+
+def _written(data: Any) -> Any:
+    """The data with all that orjson stops at put so that it does not."""
+    match data:
+        case bool():
+            return data
+        case LongNumber():
+            return orjson.Fragment(data.text)
+        case float():
+            if not math.isfinite(data):
+                raise ValueError(f"Out of range float values are no JSON: {data}")
+            return float(data)
+        case int():
+            return orjson.Fragment(int.__repr__(data))
+        case str():
+            return str(data)
+        case dict():
+            return {_name(name): _written(value) for name, value in data.items()}
+        case list() | tuple():
+            return [_written(value) for value in data]
+    return data
+
+
+def _name(name: Any) -> str:
+    return str(name) if isinstance(name, str) else json.dumps(name)
+
+
+def json_text(value: Any) -> str:
+    """The value of a column as JSON, as the standard library writes it, but for a
+    number of many digits, which keeps them."""
+    if isinstance(value, LongNumber):
+        return value.text
+    return json.dumps(value, ensure_ascii=False)

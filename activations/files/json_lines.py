@@ -9,6 +9,7 @@ from typing import Any
 
 from activations.connectors import Batch
 from activations.files.lines import applied, not_of_this_sync, readable
+from activations.json_values import json_text, read_number
 
 # Not the ends of lines, but some readers take them for that.
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
@@ -22,10 +23,11 @@ def rewrite(
     lines = _lines(old, batch.key) if old else ()
     with new.open("w", encoding="utf-8") as file:
         for line in applied(lines, batch, dict, missed):
-            whole = {column: line.get(column) for column in batch.columns}
-            text = json.dumps(whole, ensure_ascii=False)
-            file.write(text.translate(_LINE_ENDS))
-            file.write("\n")
+            fields = (
+                f"{json_text(column)}: {json_text(line.get(column))}"
+                for column in batch.columns
+            )
+            file.write("{" + ", ".join(fields).translate(_LINE_ENDS) + "}\n")
     return missed
 
 
@@ -35,7 +37,7 @@ def _lines(path: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         readable(path, "JSONL", UnicodeDecodeError, json.JSONDecodeError),
     ):
         for text in file:
-            line = json.loads(text)
+            line = json.loads(text, parse_float=read_number)
             if not isinstance(line, dict) or key not in line:
                 raise not_of_this_sync(path, key)
             yield str(line[key]), line

@@ -13,6 +13,7 @@ import pyarrow as pa
 from activations.connectors import Batch
 from activations.errors import DestinationRefused
 from activations.files.lines import is_whole, not_of_this_sync, readable
+from activations.json_values import LongNumber
 from profiles.sql_names import literal, quoted
 
 _NESTED = ("STRUCT(", "MAP(", "UNION(")
@@ -69,7 +70,7 @@ def _changes(batch: Batch) -> pa.Table:
     """The batch's rows: a JSON text for each column that a record speaks of."""
     texts = {
         f"c{number}": [
-            json.dumps(row.record[column])
+            _text(row.record[column], _type(column, batch))
             if row.record is not None and column in row.record
             else None
             for row in batch.rows
@@ -84,6 +85,12 @@ def _changes(batch: Batch) -> pa.Table:
             **{name: pa.array(values, pa.string()) for name, values in texts.items()},
         }
     )
+
+
+def _text(value: Any, kind: str) -> str:
+    # DuckDB rounds a number in JSON, but not one in a text.
+    is_long = isinstance(value, LongNumber) and kind.startswith("DECIMAL")
+    return json.dumps(str(value) if is_long else value)
 
 
 def _read(con: duckdb.DuckDBPyConnection, old: Path | None, key: str) -> frozenset[str]:

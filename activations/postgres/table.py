@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from psycopg import sql
 
 from activations.errors import DestinationRefused, RecordRejected
+from activations.json_values import json_text
 from activations.postgres.session import Connection
 
 STAGED = sql.Identifier("pg_temp", "kith_batch")
@@ -70,7 +70,7 @@ class Column:
         if value is None:
             return None
         if self.is_json or isinstance(value, dict | list):
-            return json.dumps(value, ensure_ascii=False)
+            return json_text(value)
         if isinstance(value, bool):
             return "true" if value else "false"
         if self.is_integer and isinstance(value, float) and value.is_integer():

@@ -27,6 +27,7 @@ from activations.errors import (
     EgressDenied,
 )
 from activations.files.places import open_place
+from activations.json_values import LongNumber, json_text
 from tests.activations.bench import Bench, bench, email
 from tests.object_storage import BUCKET, CREDENTIALS, ObjectServer, refusal
 
@@ -146,11 +147,12 @@ def test_values_keep_what_they_are(tmp_path: Path, kind: str) -> None:
         create table syncs.acct__people as
         select
             'é\n"' as email, 7 as n, true as yes, 12.50::decimal(8, 2) as amount,
+            12345678901234567890.12::decimal(38, 2) as fortune,
             timestamptz '2026-01-02 03:04:05.678901' as seen, date '1999-12-31' as born,
             ['a', null] as tags, {'x': 1, 'y': 'z'} as doc, null::integer as nothing,
             map {'k': 1} as pairs, '{"z": 1}'::json as raw
         union all
-        select 'other', null, null, null, null, null, null, null, null, null, null
+        select 'other', null, null, null, null, null, null, null, null, null, null, null
     """)
     assert work.run().succeeded.insert == 2, work.log()
     work.con.execute("update syncs.acct__people set n = 8 where email = 'other'")
@@ -165,6 +167,7 @@ def test_values_keep_what_they_are(tmp_path: Path, kind: str) -> None:
             "n": 7,
             "yes": True,
             "amount": Decimal("12.50"),
+            "fortune": Decimal("12345678901234567890.12"),
             "seen": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
             "born": date(1999, 12, 31),
             "tags": ["a", None],
@@ -174,11 +177,13 @@ def test_values_keep_what_they_are(tmp_path: Path, kind: str) -> None:
             "raw": '{"z": 1}',
         }
         return
+    assert b"12345678901234567890.12" in content
     told: dict[str, Any] = {
         "email": 'é\n"',
         "n": 7,
         "yes": True,
         "amount": 12.5,
+        "fortune": LongNumber("12345678901234567890.12"),
         "seen": "2026-01-02T03:04:05.678901Z",
         "born": "1999-12-31",
         "tags": ["a", None],
@@ -189,7 +194,7 @@ def test_values_keep_what_they_are(tmp_path: Path, kind: str) -> None:
     }
     if kind == "csv":
         texts = {
-            name: json.dumps(value) if not isinstance(value, str) else value
+            name: json_text(value) if not isinstance(value, str) else value
             for name, value in told.items()
         }
         told = texts | {"nothing": ""}

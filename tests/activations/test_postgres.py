@@ -136,7 +136,7 @@ def test_values_become_what_the_columns_are(
             big bigint, amount numeric(12, 2), ratio double precision, born date,
             seen timestamptz, local timestamp, tags text[], numbers integer[],
             doc jsonb, raw json, word jsonb, mood "Mood", id uuid, nothing text,
-            as_text text, "select" varchar(5)
+            as_text text, "select" varchar(5), fortune numeric, shares bigint
         )
     """)
     work = people(tmp_path, server)
@@ -154,7 +154,9 @@ def test_values_become_what_the_columns_are(
             {'a': [{'b': null}, {'b': 1}]} as doc, '{"z": 1, "a": 2}'::json as raw,
             'a word' as word, 'so so' as mood,
             uuid '00000000-0000-0000-0000-000000000001' as id, null::varchar as nothing,
-            {'a': 1} as as_text, 'five!' as "select"
+            {'a': 1} as as_text, 'five!' as "select",
+            12345678901234567890.12::decimal(38, 2) as fortune,
+            1234567890123456789.00::decimal(38, 2) as shares
     """)
     work.con.execute("set TimeZone = 'UTC'")
     assert work.run().succeeded.insert == 1, work.log()
@@ -183,6 +185,8 @@ def test_values_become_what_the_columns_are(
         "nothing": None,
         "as_text": '{"a": 1}',
         "select": "five!",
+        "fortune": Decimal("12345678901234567890.12"),
+        "shares": 1234567890123456789,
     }
 
 

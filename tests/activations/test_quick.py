@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -11,7 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from activations.filters import FILTERS
-from activations.json_values import json_bytes, json_carrier, json_reader
+from activations.json_values import (
+    json_bytes,
+    json_carrier,
+    json_reader,
+    json_text,
+)
 from activations.quick import compile_quick
 from activations.templates import _TEXT, TemplateError, compile_value
 
@@ -73,6 +79,7 @@ def test_what_is_missing_is_told_as_jinja_tells_it(source: str, message: str) ->
             "{'inner': 12345678901234567890123::hugeint}",
             {"inner": 12345678901234567890123},
         ),
+        ("[1, 12345678901234567890123::hugeint]", [1, 12345678901234567890123]),
         ("0.1::double", 0.1),
         ("'ü \\ud800 \"'", 'ü \\ud800 "'),
     ],
@@ -88,6 +95,41 @@ def test_numbers_and_texts_of_duckdb_are_exact(column: str, value: Any) -> None:
     assert found == {"x": value}
     assert type(found["x"]) is type(value)
     assert json.loads(json_bytes(found)) == {"x": value}
+
+
+@st.composite
+def long_decimals(draw: st.DrawFn) -> Decimal:
+    """As a column decimal(38, n) may have them."""
+    places = draw(st.integers(1, 18))
+    whole = draw(st.integers(-(10**19), 10**19) | st.integers(-99, 99))
+    return Decimal(whole).scaleb(-places) + draw(st.integers(-(10**6), 10**6))
+
+
+@given(number=long_decimals())
+def test_decimals_keep_their_digits(number: Decimal) -> None:
+    text = f'{{"x":{number:f}}}'
+    found = json_reader(["DECIMAL(38,18)"])(text)
+    for written in (json_bytes(found), json_bytes({**found, "beside": 2**70})):
+        assert json.loads(written, parse_float=Decimal)["x"] == number
+    assert Decimal(json_text(found["x"])) == number
+    shown = compile_value("{{ x }} {{ x * 2 }}", names=["x"])(found)
+    exact, _, doubled = str(shown).partition(" ")
+    assert Decimal(exact) == number
+    assert float(doubled) == float(number) * 2
+    assert found["x"].is_integer() == (number == int(number))
+    assert int(found["x"]) == int(number)
+
+
+@pytest.mark.parametrize("width", [15, 16, 18, 19, 38])
+def test_duckdb_writes_all_digits_of_a_decimal(width: int) -> None:
+    digits = "1234567890" * 4
+    text = f"{digits[: width - 2]}.{digits[width - 2 : width]}"
+    with duckdb.connect() as connection:
+        ((found,),) = connection.execute(
+            f"select cast(to_json({{x: {text}::decimal({width}, 2)}}) as varchar)"
+        ).fetchall()
+    assert found == f'{{"x":{text}}}'
+    assert json_bytes(json_reader([f"DECIMAL({width},2)"])(found)).decode() == found
 
 
 JSON_VALUES = st.recursive(
