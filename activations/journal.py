@@ -140,11 +140,12 @@ def _read(path: Path) -> Told | None:
 def _outcomes(lines: Iterator[dict[str, Any]]) -> list[Columns]:
     """What each line of outcomes tells, and of rows of which nothing is known that."""
     told: list[Columns] = []
-    under_way: dict[str, Columns] = {}
+    under_way: dict[str, tuple[Columns, int]] = {}
     for line in lines:
         if "expected" in line:
             expected = for_each(line["expected"])
-            under_way |= dict.fromkeys(expected["key"], expected)
+            places = enumerate(expected["key"])
+            under_way |= {key: (expected, place) for place, key in places}
         elif "forgotten" in line:
             for key in line["forgotten"]:
                 under_way.pop(key, None)
@@ -152,12 +153,11 @@ def _outcomes(lines: Iterator[dict[str, Any]]) -> list[Columns]:
             told.append(for_each(line["outcomes"]))
             for key in told[-1]["key"]:
                 under_way.pop(key, None)
-    return told + [_unknown(key, expected) for key, expected in under_way.items()]
+    return told + [_unknown(expected, place) for expected, place in under_way.values()]
 
 
-def _unknown(key: str, expected: Columns) -> Columns:
+def _unknown(expected: Columns, place: int) -> Columns:
     """What is told of a row that was expected, and of which nothing else is known."""
-    place = expected["key"].index(key)
     known = {name: values[place] for name, values in expected.items()}
     told = {"outcome": "failed", "code": UNKNOWN.code, "message": UNKNOWN.message}
     others = {"destination_ref": None, "attempts": 1, "request_ms": None}

@@ -12,7 +12,13 @@ import pytest
 from activations.connectors import Outcome
 from activations.errors import LeaseLost, SyncRunning
 from activations.explain import explain, find_troubles
-from activations.journal import journals_left
+from activations.journal import (
+    Columns,
+    Journal,
+    journal_path,
+    journals_left,
+    read_journals,
+)
 from activations.leases import Lease, hold_lease
 from activations.sync_log import SyncLog, land_what_is_left
 from tests.activations.bench import NAME, Bench, email
@@ -171,6 +177,21 @@ def test_a_journal_ends_where_it_is_torn(crm: Bench) -> None:
             with hold_lease(log_dir, NAME) as lease:
                 land_what_is_left(crm.data_dir / "raw", log_dir, NAME, lease=lease)
             assert len(crm.log()) == max(lines - 1, 0)
+
+
+def test_much_that_was_under_way_is_told_of_soon(tmp_path: Path) -> None:
+    """A connector has 50,000 rows under way at once, and a plan reads of them all."""
+    keys = [f"{number:032x}" for number in range(50_000)]
+    path = journal_path(tmp_path, NAME, token=1, number=1)
+    names = ("sync", "run_id", "destination", "action")
+    journal = Journal(path, name="run1-1", shared=dict.fromkeys(names, "x"))
+    same: Columns = {"at": [1] * len(keys), "operation": ["insert"] * len(keys)}
+    journal.expect({**same, "key": keys, "fingerprint": keys})
+    journal.close()
+    started = time.process_time()
+    (told,) = read_journals(tmp_path, NAME)
+    assert told.rows["key"].to_pylist() == told.rows["fingerprint"].to_pylist() == keys
+    assert time.process_time() - started < 5
 
 
 def test_a_journal_that_lands_twice_is_there_once(crm: Bench) -> None:
