@@ -73,7 +73,10 @@ async def _items(
 
 
 async def _ask(sync: Sync, session: Session, request: Rendered) -> Answer:
-    answer = await session.send(request)
+    try:
+        answer = await session.send(request)
+    except DestinationUnavailable as error:
+        raise _unknown(f"asked for it, {error}", stops=error.stops) from error
     refusal = read_reply(sync.account, (), answer, sync.options)
     if refusal is not None:
         raise _unknown(f"asked for it, {sync.account.name} answers {refusal.message}")
@@ -84,7 +87,8 @@ def _said(sync: Sync, answer: Answer) -> dict[str, Any]:
     return answer_context(sync.account, answer, sync.options)
 
 
-def _unknown(reason: str) -> DestinationUnavailable:
+def _unknown(reason: str, *, stops: bool = False) -> DestinationUnavailable:
+    """They have left, so this counts as an attempt, whether or not one could ask."""
     return DestinationUnavailable(
-        f"The records were taken for a job, but {reason}.", code="job", stops=False
+        f"The records were taken for a job, but {reason}.", code="job", stops=stops
     )

@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from activations.calls import Request, RequestTemplate
 from activations.responses import RESPONSE_NAMES, Part, ResponseRule
-from activations.templates import Renderer, compile_value
+from activations.templates import Renderer, TemplateError, compile_value
 
 SHARED_NAMES = ("settings", "sync", "options", "prepared")
 ENTRY_NAMES = (
@@ -140,7 +140,10 @@ class Found(Part):
 
     def read(self, context: dict[str, Any]) -> tuple[list[Any], Any]:
         """The items of one answer, and the next page."""
-        return list(self._items(context) or ()), self._next(context)
+        items = self._items(context)
+        if items is not None and not isinstance(items, list):
+            raise TemplateError(f"'{self.items}': {type(items).__name__} is no list.")
+        return items or [], self._next(context)
 
 
 class Job(Part):

@@ -167,3 +167,35 @@ def test_a_refused_credential_leaves_the_rows_in_doubt(
     work.people(range(2))
     assert work.run().stopped is not None
     assert [row["code"] for row in work.log()] == ["unknown"] * 2
+
+
+@pytest.mark.parametrize("errors", [5, "oops", {"a": 1}])
+def test_what_was_found_must_be_a_list(
+    destination: Destination, tmp_path: Path, errors: Any
+) -> None:
+    tool = Worker([email(0)])
+    destination.answer = lambda got: (
+        Give(200, {"errors": errors, "next": None})
+        if "errors" in got.path
+        else tool(got)
+    )
+    work = at_work(tmp_path, destination)
+    work.people(range(3))
+    assert (work.run().failed.insert, len(tool.jobs)) == (3, 1)
+    assert all("is no list" in row["message"] for row in work.log())
+
+
+def test_what_was_taken_is_in_doubt_though_nobody_may_ask(
+    destination: Destination, tmp_path: Path
+) -> None:
+    """The rate has room for the request that begins the job, and for no other."""
+    operation = upsert(request=POST, batch_size=10, job=JOB)
+    rate = {"requests": 1, "seconds": 3600}
+    work = work_with(tmp_path, destination.url, operation, rate_limit=rate)
+    work.people(range(3))
+    destination.answer = Worker()
+    run = work.run()
+    assert run.stopped is not None
+    assert (run.failed.insert, run.left) == (3, 0)
+    assert {row["code"] for row in work.log()} == {"job"}
+    assert all("the rate is used up" in row["message"] for row in work.log())
