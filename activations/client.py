@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import sys
 import time
@@ -38,6 +39,8 @@ from activations.retries import Patience, Retry, TryAgain, retry_after
 MAX_ANSWER_BYTES = 1_000_000
 _HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "Kith"}
 _PASSING = frozenset({408, 423, 425, 429})
+# What may be half a character; most are one of two halves that belong together.
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _RESERVED_HEADERS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "te", "upgrade"}
 )
@@ -279,7 +282,15 @@ def _now() -> datetime:
 
 
 def _json(body: bytes) -> Any:
+    """The JSON that the answer is, if it is that; half characters become `?`.
+
+    Tools cut texts in the middle of an emoji, and nobody could write down such a half.
+    """
     try:
-        return json.loads(body)
+        data = json.loads(body)
+        if _HALF.search(body):
+            text = json.dumps(data, ensure_ascii=False)
+            data = json.loads(text.encode(errors="replace"))
     except (ValueError, RecursionError):
         return None
+    return data

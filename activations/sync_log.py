@@ -123,8 +123,8 @@ class SyncLog:
             "operation": operations,
             "outcome": names,
             "fingerprint": [row.fingerprint for row in rows],
-            "code": [outcome.code for outcome in outcomes],
-            "message": [self._message(outcome) for outcome in outcomes],
+            "code": [self._short(outcome.code) for outcome in outcomes],
+            "message": [self._short(outcome.message) for outcome in outcomes],
             "destination_ref": [outcome.ref for outcome in outcomes],
             "attempts": [outcome.attempts for outcome in outcomes],
             "request_ms": [outcome.request_ms for outcome in outcomes],
@@ -132,10 +132,11 @@ class SyncLog:
         self._noted.append(told)
         self._noted_counts.update(zip(names, operations, strict=True))
 
-    def _message(self, outcome: Outcome) -> str | None:
-        if outcome.message is None:
+    def _short(self, text: str | None) -> str | None:
+        """What a tool said, without the account's secrets."""
+        if text is None:
             return None
-        return self._sync.account.redact(outcome.message)[:MESSAGE_LENGTH]
+        return self._sync.account.redact(text)[:MESSAGE_LENGTH]
 
     def commit(self) -> None:
         """Write down what was noted: from now on a kill cannot undo it.

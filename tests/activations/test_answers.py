@@ -16,7 +16,10 @@ from activations.client import Answer
 from activations.connectors import Row
 from activations.manifest import Manifest
 from activations.rendering import make_entry
+from activations.sync_log import MESSAGE_LENGTH
 from tests.activations.bench import Bench, bench, email
+from tests.activations.made_up import SECRET, upsert, work_with
+from tests.activations.scripted import Destination, Give
 
 DONE, BAD = "{{ response.done }}", "{{ response.bad }}"
 KEY, INDEX, POSITION = "{{ item.key }}", "{{ item.index }}", "{{ position }}"
@@ -142,3 +145,40 @@ def _named(item: Any, keys: list[str]) -> set[str]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("half", [rb"\ud83d", rb"\uDC00", b"\xed\xa0\xbd"])
+def test_half_a_character_in_an_answer_is_no_reason_to_stop(
+    destination: Destination, tmp_path: Path, half: bytes
+) -> None:
+    """Tools cut texts inside an emoji, and nobody could write down what is left."""
+    rule = {
+        "status": 200,
+        "outcome": "partial",
+        "rejected": {
+            "items": "{{ response.bad }}",
+            "key": "{{ item.key }}",
+            "code": "{{ item.code }}",
+            "message": "{{ item.why }}",
+        },
+    }
+    item = b'{"key": "p000@example.com", "code": "\xc3\xa9", "why": "no: %b"}' % half
+    destination.answer = lambda got: Give(200, b'{"bad": [%b]}' % item)
+    work = work_with(tmp_path, destination.url, upsert(responses=[rule]))
+    work.people(range(2))
+    run = work.run()
+    assert (run.rejected.insert, run.succeeded.insert) == (1, 1)
+    (told,) = [row for row in work.log() if row["outcome"] == "rejected"]
+    assert (told["code"], told["message"][:4]) == ("é", "no: ")
+
+
+def test_a_code_is_short_and_tells_no_secret(
+    destination: Destination, tmp_path: Path
+) -> None:
+    rule = {"status": 400, "outcome": "rejected", "code": "{{ response.code }}"}
+    destination.answer = lambda got: Give(400, {"code": SECRET + "x" * 9000})
+    work = work_with(tmp_path, destination.url, upsert(responses=[rule]))
+    work.people(range(1))
+    work.run()
+    (told,) = work.log()
+    assert told["code"] == "***" + "x" * (MESSAGE_LENGTH - 3)
