@@ -65,6 +65,8 @@ _MAY_BE_LIST = re.compile(r"\[|JSON|VARIANT")
 # Found at once by its first character; a number in a list may follow another one.
 _HAS_MANY_DIGITS = re.compile(r":-?\d[\d.]{15}")
 _MAY_BE_NO_NUMBER = re.compile(r"FLOAT|DOUBLE|JSON|VARIANT|UNION")
+# DuckDB takes more spellings of these in JSON than Python does, and keeps them.
+_TEXT_OR_NO_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|[-+]?(?:nan|inf(?:inity)?)', re.I)
 _decoder = json.JSONDecoder(parse_constant=NotANumber, parse_float=read_number)
 
 
@@ -75,7 +77,7 @@ def json_reader(types: Iterable[str]) -> Callable[[str], Any]:
     """
     long = [kind for kind in types if _MAY_BE_LONG.search(kind)]
     if any(_MAY_BE_LIST.search(kind) for kind in long):
-        return _decoder.decode
+        return _decode
     return _read_exactly if long else _read_quickly
 
 
@@ -88,9 +90,12 @@ def json_carrier(types: Iterable[str]) -> Callable[[str], Any]:
     if not any(_MAY_BE_NO_NUMBER.search(kind) for kind in kinds):
         return orjson.Fragment
     read = json_reader(kinds)
+    is_spelled = any("JSON" in kind for kind in kinds)
+    nan, infinity = ("nan", "inf") if is_spelled else ("NaN", "Infinity")
 
     def carry(text: str) -> Any:
-        if "NaN" in text or "Infinity" in text:
+        searched = text.lower() if is_spelled else text
+        if nan in searched or infinity in searched:
             return read(text)
         return orjson.Fragment(text)
 
@@ -100,7 +105,7 @@ def json_carrier(types: Iterable[str]) -> Callable[[str], Any]:
 def _read_exactly(text: str) -> Any:
     # Most have no such number: then orjson is as exact, and quicker.
     if _HAS_MANY_DIGITS.search(text):
-        return _decoder.decode(text)
+        return _decode(text)
     return _read_quickly(text)
 
 
@@ -108,7 +113,18 @@ def _read_quickly(text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
+        return _decode(text)
+
+
+def _decode(text: str) -> Any:
+    try:
         return _decoder.decode(text)
+    except json.JSONDecodeError:
+        return _decoder.decode(_TEXT_OR_NO_NUMBER.sub(_usual_spelling, text))
+
+
+def _usual_spelling(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith('"') else "NaN"
 
 
 def json_bytes(data: Any) -> bytes:

@@ -110,7 +110,7 @@ def leaves_alone(value: Any, names: Collection[str]) -> bool:
 
 def takes_whole(value: Any, names: Collection[str]) -> bool:
     """Whether templates anywhere inside give these names' values as they are."""
-    return all(_is_name(text) or leaves_alone(text, names) for text in _texts(value))
+    return all(_name(text) or leaves_alone(text, names) for text in _texts(value))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -125,11 +125,13 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _is_name(text: str) -> bool:
-    """Whether the template is a name and nothing else: `{{ record }}`."""
+def _name(text: str) -> str | None:
+    """The name that is all of the template, as in `{{ record }}`."""
     body = _TEXT.parse(text).body
     found = [node for part in body for node in part.iter_child_nodes()]
-    return [type(node) for node in found] == [jinja2.nodes.Name]
+    if len(found) == 1 and isinstance(found[0], jinja2.nodes.Name):
+        return found[0].name
+    return None
 
 
 # Manifests repeat themselves, and a template keeps nothing between two renderings.
@@ -156,9 +158,9 @@ def _compile_text(text: str, names: frozenset[str]) -> Renderer:
 
 
 def _compile_expression(text: str, source: str) -> Renderer:
-    if _is_name(text):
+    if name := _name(text):
         # Whoever renders gives a value to each of the names.
-        return itemgetter(source.strip())
+        return itemgetter(name)
     expression = _TEXT.compile_expression(source, undefined_to_none=False)
 
     def render(context: Context) -> Any:

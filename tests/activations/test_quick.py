@@ -155,6 +155,21 @@ def test_what_is_carried_is_written_as_what_is_read(value: Any, kind: str) -> No
     assert written[0] == written[1]
 
 
+@pytest.mark.parametrize("number", ["nan", "-NAN", "inf", "-Infinity", "NaN"])
+def test_what_is_no_number_in_json_of_duckdb_is_refused(number: str) -> None:
+    """DuckDB takes more spellings than Python, and keeps them; texts are left alone."""
+    with duckdb.connect() as connection:
+        value = f'{{"number": {number}, "text": "a \\" nan", "inf": 1}}'
+        ((text,),) = connection.execute(
+            "select cast(to_json({x: $value::json}) as varchar)", {"value": value}
+        ).fetchall()
+    for reader in (json_reader, json_carrier):
+        found = reader(["JSON"])(text)["x"]
+        assert (found["text"], found["inf"]) == ('a " nan', 1)
+        with pytest.raises(ValueError, match="Out of range"):
+            json_bytes(found)
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_what_is_no_number_is_never_written_as_null(text: str) -> None:
     found = json_reader(["DOUBLE"])(f'{{"x": {text}}}')

@@ -48,6 +48,8 @@ def test_a_record_is_never_a_template(text: str) -> None:
         ("{{ record.n }}", 5),
         ("{{ -record.n }}", -5),
         ("  {{- record.n -}}  ", 5),
+        ("{{ (record).n }}", 5),
+        ("{{ ((record)) }}", {"n": 5, "items": "field", "keys": "other", "none": None}),
         ("{{ record.n }}{{ record.n }}", "55"),
         ("n={{ record.n }}", "n=5"),
         ("{{ {'q': {'z': record.n}} }}", {"q": {"z": 5}}),
