@@ -1,9 +1,10 @@
 """Payloads: the rows of a sync model, read from the published database.
 
-What is made here is temporary: the views `sync_rows` (key, fields, the hash of these,
-whether the row may be sent) and `sync_payload` (with the record as JSON and its
-fingerprint instead), and the macro `sync_left_record` (the record that a key is left
-with when its row leaves). `plan.sql` reads them.
+What is made here is temporary: the views `sync_source` (the rows of the model that are
+looked at), `sync_rows` (key, fields, the hash of these, whether the row may be sent)
+and `sync_payload` (with the record as JSON and its fingerprint instead), and the macro
+`sync_left_record` (the record that a key is left with when its row leaves). `plan.sql`
+reads them.
 """
 
 from __future__ import annotations
@@ -77,10 +78,10 @@ def prepare(
             )
     missing, allowed = _missing_consent(sync, types), _allowed(sync, types)
     sent = {name: kind for name, kind in types.items() if is_sent(name)}
-    con.execute(
-        "create or replace temp view sync_rows as "
-        + _rows(sync, types, _since(sync, types, since))
-    )
+    # Names of the model and its columns, quoted.
+    looked_at = f"select * from {relation} where {_since(sync, types, since)}"  # noqa: S608
+    con.execute(f"create or replace temp view sync_source as {looked_at}")
+    con.execute("create or replace temp view sync_rows as " + _rows(sync, types))
     con.execute(
         "create or replace temp view sync_payload as "
         + with_records(types, "from sync_rows")
@@ -128,8 +129,8 @@ def _allowed(sync: Sync, types: Mapping[str, str]) -> str:
     return " and ".join(columns) or "true"
 
 
-def _rows(sync: Sync, types: Mapping[str, str], condition: str) -> str:
-    """The rows of the model that fulfil `condition`, as they are compared, as SQL."""
+def _rows(sync: Sync, types: Mapping[str, str]) -> str:
+    """The rows that are looked at, as they are compared, as SQL."""
     sent = [quoted(name) for name in sorted(filter(is_sent, types))]
     fields = ", ".join(f"{name} := {name}" for name in sent)
     # Names of the model and its columns, quoted; values have no place here.
@@ -139,8 +140,7 @@ def _rows(sync: Sync, types: Mapping[str, str], condition: str) -> str:
             struct_pack({fields}) as fields,
             hash({", ".join(sent)}) as row_hash,
             {_allowed(sync, types)} as is_allowed
-        from {_relation(sync)}
-        where {condition}
+        from sync_source
     """  # noqa: S608 - see above
 
 
@@ -293,7 +293,7 @@ def planned_rows(
             ]) as varchar)),
             coalesce(chosen.goes_alone, false)
         from chosen
-        left join {_relation(sync)} as payload
+        left join sync_source as payload
             on chosen.key = cast(payload.{quoted(sync.key)} as varchar)
         {order}
         """,  # noqa: S608 - see above

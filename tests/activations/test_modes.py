@@ -168,6 +168,27 @@ def test_append_does_not_look_at_what_is_below_the_watermark(crm: Bench) -> None
     assert crm.run().planned.total == 0
 
 
+def test_append_sends_nothing_that_it_does_not_look_at(
+    crm: Bench, destination: Destination
+) -> None:
+    """A key stands below the watermark without consent, and above it with it."""
+    appending(crm)
+    crm.configure(consent=("ok",))
+    first = {"email": email(1), "ok": False, "at": START}
+    second = {"email": email(2), "ok": True, "at": START + timedelta(hours=1)}
+    crm.payload([first, second])
+    crm.run()
+    later = {"email": email(1), "ok": True, "at": START + timedelta(hours=2)}
+    crm.payload([first, second, later])
+    (sample,) = crm.plan().samples("insert")
+    assert sample.record is not None
+    assert sample.record["ok"] is True
+    run = crm.run()
+    assert (run.succeeded.insert, run.left) == (1, 0)
+    told = [(key, record["ok"]) for _, key, record in sent(destination)]
+    assert told == [(email(2), True), (email(1), True)]
+
+
 def test_append_sends_later_what_a_stopped_run_did_not(
     crm: Bench, destination: Destination
 ) -> None:
