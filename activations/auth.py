@@ -24,6 +24,7 @@ from activations.templates import Renderer, compile_value
 _LEEWAY_SECONDS = 60
 """A token is renewed so long before it ends."""
 _USUAL_SECONDS = 3600
+_MOST_SECONDS = 86_400
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -74,12 +75,13 @@ class ServiceAccount(Part):
         try:
             known = json.loads(key)
             claims = {"iss": known["client_email"], "scope": self.scope}
+            key_id = known.get("private_key_id")
             times = {"aud": audience, "iat": now, "exp": now + _USUAL_SECONDS}
             return jwt.encode(
                 claims | times,
                 known["private_key"],
                 algorithm="RS256",
-                headers={"kid": known.get("private_key_id")},
+                headers={"kid": key_id} if key_id else None,
             )
         except (ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
             raise AuthenticationError(
@@ -190,6 +192,7 @@ class Tokens:
         seconds = data.get("expires_in")
         if not isinstance(seconds, int | float):
             seconds = _USUAL_SECONDS
+        seconds = min(seconds, _MOST_SECONDS)
         self._token = token
         self._ends_at = time.monotonic() + max(seconds - _LEEWAY_SECONDS, 1)
 

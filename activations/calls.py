@@ -13,6 +13,7 @@ from activations.json_values import json_bytes
 from activations.responses import Part
 from activations.templates import (
     Context,
+    TemplateError,
     compile_path,
     compile_value,
     leaves_alone,
@@ -103,16 +104,26 @@ class RequestTemplate:
             body = form_bytes(content) if self._is_form else json_bytes(content)
             headers["Content-Type"] = FORM if self._is_form else JSON
         headers |= {
-            n: str(v) for n, v in self._headers(context).items() if v is not None
+            name: _header(name, str(value))
+            for name, value in self._headers(context).items()
+            if value is not None
         }
+        base_url = self._base_url(context)
         return Rendered(
             method=str(self._method(context)).upper(),
-            base_url=self._base_url(context),
+            base_url=None if base_url is None else str(base_url),
             path=with_query(str(self._path(context)), self._query(context)),
             headers=headers,
             body=body,
             rate=self._rate,
         )
+
+
+def _header(name: str, value: str) -> str:
+    """The value of a header, unless no header can have it."""
+    if not value.isascii() or any(mark in value for mark in "\r\n\0"):
+        raise TemplateError(f"the value of '{name}' is none that a header can have")
+    return value
 
 
 def with_query(url: str, query: Mapping[str, Any]) -> str:

@@ -37,6 +37,8 @@ from activations.rates import Budget
 from activations.retries import Patience, Retry, TryAgain, retry_after
 
 MAX_ANSWER_BYTES = 1_000_000
+_SHOWN = 200
+"""Of an address that is none, so many characters are told."""
 _HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "Kith"}
 _PASSING = frozenset({408, 423, 425, 429})
 # What may be half a character; most are one of two halves that belong together.
@@ -257,7 +259,9 @@ def check_call(call: Call, *, private_network: bool) -> None:
     try:
         url = _url(call.url)
     except (httpx.InvalidURL, ValueError) as error:
-        raise EgressDenied(f"'{call.url}' is not a URL: {error}") from error
+        # Without its query, which may have a secret.
+        start = call.url.partition("?")[0][:_SHOWN]
+        raise EgressDenied(f"'{start}' is not a URL: {error}") from error
     if url.userinfo or not url.host:
         raise EgressDenied(
             f"'{url.copy_with(userinfo=b'')}' needs a host, and no user or password."
@@ -269,6 +273,8 @@ def check_call(call: Call, *, private_network: bool) -> None:
             raise ConfigError(f"The header '{name}' is set by the client itself.")
         if any(mark in name + value for mark in "\r\n\0"):
             raise ConfigError(f"The header '{name}' contains a line break.")
+        if not (name + value).isascii():
+            raise ConfigError(f"The header '{name}' has letters beyond ASCII.")
 
 
 @lru_cache(maxsize=64)

@@ -87,6 +87,31 @@ def test_a_token_that_is_not_given_stops_the_run(
     assert got.body == b"grant_type=client_credentials"
 
 
+@pytest.mark.parametrize(
+    ("told", "stopped"),
+    [
+        ({"access_token": "t", "expires_in": 10**400}, None),
+        ({"access_token": "t\u00fc"}, "letters beyond ASCII"),
+        ({"access_token": "t\n"}, "a line break"),
+    ],
+)
+def test_a_token_may_be_as_odd_as_it_likes(
+    destination: Destination, tmp_path: Path, told: Any, stopped: str | None
+) -> None:
+    destination.answer = lambda got: Give(200, told)
+    oauth2 = {
+        "token_url": f"{destination.url}/token",
+        "grant": "client_credentials",
+        "client_id": "kith",
+        "client_secret": "{{ settings.token }}",
+    }
+    work = work_with(tmp_path, destination.url, upsert(), auth={"oauth2": oauth2})
+    work.people(range(1))
+    run = work.run()
+    assert (run.stopped is None) == (stopped is None)
+    assert (stopped or "") in (run.stopped or "")
+
+
 def signed(**changes: Any) -> tuple[str, RSAPublicKey]:
     """A key file of a service account, and what proves its signatures."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -108,10 +133,11 @@ BY_SERVICE_ACCOUNT = {
 }
 
 
+@pytest.mark.parametrize("key_id", ["k1", None])
 def test_a_service_account_signs_for_its_token(
-    destination: Destination, tmp_path: Path
+    destination: Destination, tmp_path: Path, key_id: str | None
 ) -> None:
-    file, public_key = signed()
+    file, public_key = signed(private_key_id=key_id)
     destination.answer = lambda got: Give(200, {"access_token": "t"})
     token_url = f"{destination.url}/token"
     work = work_with(
@@ -130,7 +156,7 @@ def test_a_service_account_signs_for_its_token(
     assert form.pop("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer"
     assertion = form.pop("assertion")
     assert form == {}
-    assert jwt.get_unverified_header(assertion)["kid"] == "k1"
+    assert jwt.get_unverified_header(assertion).get("kid") == key_id
     claims = jwt.decode(assertion, public_key, ["RS256"], audience=token_url)
     issued = claims.pop("iat")
     assert before <= issued <= time.time()

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from activations.errors import ConfigError
+from tests.activations.bench import email
 from tests.activations.made_up import GET, POST, upsert, work_with
 from tests.activations.scripted import Destination, Give, Got
 
@@ -425,3 +426,35 @@ def test_a_culprit_without_a_place_is_nobody_s_neighbour(
     work.people(range(4))
     assert work.run().succeeded.insert == 3
     assert work.outcomes()["p002@example.com"] == "rejected"
+
+
+@pytest.mark.parametrize("value", ["\u00e9", "a\r\nX-Other: b"])
+def test_a_header_that_cannot_be_sent_is_one_row_s_problem(
+    destination: Destination, tmp_path: Path, value: str
+) -> None:
+    request = POST | {"headers": {"X-Plan": "{{ record.plan }}"}}
+    work = work_with(tmp_path, destination.url, upsert(request=request, batch_size=1))
+    plans = [value, "free"]
+    work.payload([{"email": email(n), "plan": plan} for n, plan in enumerate(plans)])
+    run = work.run()
+    assert (run.rejected.insert, run.succeeded.insert) == (1, 1)
+    assert work.outcomes()[email(0)] == "rejected"
+
+
+def test_an_address_that_is_none_is_told_in_short(
+    destination: Destination, tmp_path: Path
+) -> None:
+    request = POST | {"path": "/{{ record.plan }}"}
+    work = work_with(
+        tmp_path,
+        destination.url,
+        upsert(request=request, batch_size=1),
+        token="s3 cr/et",  # noqa: S106 - of a tool that does not exist
+        query={"key": "{{ settings.token }}"},
+    )
+    work.people(range(1), plan="x" * 70_000)
+    run = work.run()
+    assert run.stopped is not None
+    assert "is not a URL" in run.stopped
+    assert len(run.stopped) < 500
+    assert "et" not in run.stopped.partition("is not a URL")[0]
