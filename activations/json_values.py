@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
 import orjson
@@ -54,7 +54,10 @@ class LongNumber(float):
 def read_number(text: str) -> float:
     """A number with a fraction, as JSON has it; every digit of it is kept."""
     number = float(text)
-    is_exact = not math.isinf(number) and Decimal(repr(number)) == Decimal(text)
+    try:
+        is_exact = not math.isinf(number) and Decimal(repr(number)) == Decimal(text)
+    except InvalidOperation:
+        is_exact = False  # an exponent that not even a decimal has
     return number if is_exact else LongNumber(text)
 
 

@@ -170,6 +170,11 @@ def test_what_is_no_number_in_json_of_duckdb_is_refused(number: str) -> None:
             json_bytes(found)
 
 
+@pytest.mark.parametrize("number", ["1e400", "1e-400", "1e-99999999999999999999"])
+def test_a_number_of_any_size_is_written_as_it_was(number: str) -> None:
+    assert json_bytes(json_reader(["JSON"])(f"[{number}]")) == f"[{number}]".encode()
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_what_is_no_number_is_never_written_as_null(text: str) -> None:
     found = json_reader(["DOUBLE"])(f'{{"x": {text}}}')
