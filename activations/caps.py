@@ -19,7 +19,7 @@ import duckdb
 from activations.errors import SyncRunning
 from activations.facts import fact_files, view_facts
 from activations.journal import read_journals
-from activations.leases import LEASE_SECONDS, hold_lease
+from activations.leases import LEASE_SECONDS, Lease, hold_lease
 from activations.payload import one
 from collector.datasets import SYNC_LOG
 from collector.object_storage import RawPlace
@@ -68,18 +68,20 @@ def caps_to_itself(
     log_dir: Path,
     *,
     seconds: float = LEASE_SECONDS,
-) -> Iterator[None]:
+) -> Iterator[list[Lease]]:
     """Hold all caps of a sync, waiting for other syncs that hold one of them."""
+    leases: list[Lease] = []
     with contextlib.ExitStack() as held:
         for cap in _caps_of(con, sync):
             name = f"cap-{quote(cap, safe='')}"
             while True:
                 try:
-                    held.enter_context(hold_lease(log_dir, name, seconds=seconds))
+                    lease = hold_lease(log_dir, name, seconds=seconds)
+                    leases.append(held.enter_context(lease))
                     break
                 except SyncRunning:
                     time.sleep(_LOOK_SECONDS)
-        yield
+        yield leases
 
 
 def _caps_of(con: duckdb.DuckDBPyConnection, sync: str) -> list[str]:

@@ -15,7 +15,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -110,6 +110,21 @@ class Lease:
                 return
             except (OSError, SyncRunning):
                 continue  # the next try is soon
+
+
+class Together:
+    """The lease of a sync, and others that it needs to send: what was sent it may note
+    as long as it has its own."""
+
+    def __init__(self, own: Fence, others: Sequence[Fence]) -> None:
+        self.token = own.token
+        self.fenced = own.fenced
+        self._all = (own, *others)
+
+    def check(self) -> None:
+        """Raise `LeaseLost` when another run has taken over any of them."""
+        for lease in self._all:
+            lease.check()
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from activations.counts import OPERATIONS, Counts
 from activations.delivery import deliver
 from activations.errors import ActivationError, ConfigError
 from activations.facts import facts_of
-from activations.leases import LEASE_SECONDS, hold_lease
+from activations.leases import LEASE_SECONDS, Together, hold_lease
 from activations.payload import open_published
 from activations.plan import Plan, make_plan
 from activations.retries import Retry
@@ -169,7 +169,7 @@ def run_sync(
             if con is None:
                 con = stack.enter_context(open_published(data_dir / "published"))
             land_what_is_left(raw, log_dir, sync.name, lease=lease)
-            stack.enter_context(
+            caps = stack.enter_context(
                 caps_to_itself(con, sync.name, log_dir, seconds=lease_seconds)
             )
             plan = make_plan(sync, data_dir=data_dir, con=con)
@@ -178,7 +178,7 @@ def run_sync(
                 sync,
                 run_id=run_id,
                 log_dir=log_dir,
-                lease=lease,
+                lease=Together(lease, caps),
                 after=plan.last_logged_at,
             )
             run = _run(plan, log, started_at, retry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -12,15 +13,18 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activations.leases import hold_lease
+from activations.connectors import Outcome
+from activations.errors import LeaseLost
+from activations.leases import Together, hold_lease
 from collector.datasets import SYNC_LOG
 from collector.landing import write_file
 from tests.activations.bench import NAME, Bench, bench, email
 from tests.activations.scripted import Destination
-from tests.activations.test_leases import kill_while_sending
+from tests.activations.test_leases import fall_silent, kill_while_sending, write_log
 
 OTHER = "acct__other"
 SYNCS = (NAME, OTHER, "acct__third")
@@ -220,6 +224,27 @@ def test_syncs_that_run_at_once_share_a_cap(
     assert contacts(destination) == dict.fromkeys(PEOPLE.values(), 1)
     with hold_lease(crm.data_dir / "log", "cap-a%20week%2Fof%20mails"):
         pass
+
+
+def test_a_run_that_lost_a_cap_sends_no_more(crm: Bench) -> None:
+    """It stood still, and another sync has the cap now; what it sent it still notes."""
+    log_dir, name = crm.data_dir / "log", "cap-weekly"
+    crm.people([0])
+    with (
+        hold_lease(log_dir, NAME) as own,
+        hold_lease(log_dir, name, seconds=0.1) as cap,
+    ):
+        log = write_log(crm, Together(own, [cap]))
+        (row,) = crm.plan().rows()
+        log.sending([row])
+        fall_silent(cap)
+        time.sleep(0.2)
+        with hold_lease(log_dir, name):
+            with pytest.raises(LeaseLost, match="cap-weekly"):
+                log.sending([row])
+            log.add(Outcome(row=row, outcome="succeeded"))
+            log.flush()
+    assert crm.outcomes() == {email(0): "succeeded"}
 
 
 def test_what_a_killed_run_of_another_sync_sent_counts(crm: Bench) -> None:

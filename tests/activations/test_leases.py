@@ -19,7 +19,7 @@ from activations.journal import (
     journals_left,
     read_journals,
 )
-from activations.leases import Lease, hold_lease
+from activations.leases import Fence, Lease, hold_lease
 from activations.sync_log import SyncLog, land_what_is_left
 from tests.activations.bench import NAME, Bench, email
 from tests.activations.scripted import Destination
@@ -31,7 +31,7 @@ def fall_silent(lease: Lease) -> None:
     lease._renewer.join()
 
 
-def write_log(work: Bench, lease: Lease, *, journal_rows: int = 1000) -> SyncLog:
+def write_log(work: Bench, lease: Fence, *, journal_rows: int = 1000) -> SyncLog:
     return SyncLog(
         work.data_dir / "raw",
         work.sync,
