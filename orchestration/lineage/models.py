@@ -27,7 +27,7 @@ PAYLOADS = ("properties", "traits", "context")
 
 # Tables of events, one row each: what stands in a field is of that field, whatever
 # their SQL takes apart and puts together again on the way.
-EVENT_TABLES = frozenset({"stg_events", "renamed_events", "events"})
+EVENT_TABLES = frozenset({"stg_events", "renamed_events", "flowing_events", "events"})
 AUDIENCE_LOG = "audience_changes"
 
 # What these say of all audiences and traits, those say themselves.

@@ -80,7 +80,9 @@
 {% macro files_of_events() %}
     {%- set package = model.unique_id.rsplit('.', 1)[0] -%}
     {%- set files = [] -%}
-    {%- for name in ['renamed_events', 'event_enforcement', 'omitted_events', 'events'] -%}
+    {%- for name in [
+        'renamed_events', 'event_enforcement', 'omitted_events', 'flowing_events', 'events'
+    ] -%}
         {%- do files.append(graph.nodes[package ~ '.' ~ name].checksum.checksum) -%}
     {%- endfor -%}
     {{- return(files) -}}

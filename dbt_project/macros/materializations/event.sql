@@ -81,7 +81,8 @@
 
 
 {#- A work table of the rows that come: those of new events, and those whose profile is
-    another one by now. -#}
+    another one by now. New events got their profile since the table was built last, so
+    that they need not bring it. -#}
 {% macro rows_of_changed_events(target, columns, state, former) %}
     {%- set fresh = create_work_table('fresh', sql.replace(
         ref('events') | string, new_events(state, former)
