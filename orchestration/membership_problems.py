@@ -242,6 +242,12 @@ def _check_strata(
             mistakes.add(at, f"{told}; {nearest(name, columns)}")
         elif name in found[: number - 1]:
             mistakes.add(at, f"'{name}' stands here already")
+        elif _is_personal(columns.get(name, {})):
+            mistakes.add(
+                at,
+                f"'{name}' is personal (pii), and a stratum is kept in "
+                "audience_placements for good; compute a trait that tells less",
+            )
         else:
             data_type = columns.get(name, {}).get("data_type")
             if data_type and data_type.lower() not in _TYPES_OF_STRATA:
@@ -250,6 +256,10 @@ def _check_strata(
                     f"'{name}' is {data_type}; strata are made of texts, booleans and "
                     "whole numbers, so compute a trait that tells the range it is in",
                 )
+
+
+def _is_personal(column: Mapping[str, Any]) -> bool:
+    return "pii" in (column.get("config", {}).get("meta") or {})
 
 
 def _check_freshness(node: Node, found: object, mistakes: Mistakes) -> None:

@@ -40,6 +40,7 @@ models:
             - country
             - country
             - [plan]
+            - email
 """
 SCORES = """\
 models:
@@ -55,6 +56,7 @@ models:
 COLUMNS = {
     "lifetime_value": {"data_type": "decimal(18, 2)"},
     "country": {"data_type": "varchar"},
+    "email": {"data_type": "varchar", "config": {"meta": {"pii": "email"}}},
 }
 
 
@@ -88,7 +90,7 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     splits = {
         "groups": {"a": 50, "holdout": 10},
         "seed": "x",
-        "strata": ["contry", "lifetime_value", "country", "country", ["plan"]],
+        "strata": ["contry", "lifetime_value", "country", "country", ["plan"], "email"],
     }
     freshness = {"as_of": "scored", "hold_after": "two days"}
     found = problems(
@@ -139,6 +141,8 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
         "models/vips.yml:12: splits.strata.4: 'country' stands here already",
         "models/vips.yml:13: splits.strata.5: '['plan']' is no name of a column of "
         "profiles",
+        "models/vips.yml:14: splits.strata.6: 'email' is personal (pii), and a stratum "
+        "is kept in audience_placements for good; compute a trait that tells less",
         "models/vips.yml:6: splits.groups: the groups add up to 60 percent; they are "
         "100",
         "models/scores.yml:7: freshness.hold_after: 'two days' is no length of time: "
