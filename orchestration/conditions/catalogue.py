@@ -197,6 +197,8 @@ def _keys(nodes: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
     for node in nodes.values():
         test = node.get("test_metadata") or {}
         model = nodes.get(node.get("attached_node"))
+        if node["config"].get("where"):
+            continue  # Among other rows it may stand twice.
         if model and test.get("name") == "unique":
             yield model["name"], frozenset({str(test["kwargs"]["column_name"])})
         elif model and test.get("name") == "unique_key":

@@ -89,6 +89,12 @@ class _Reader:
         place, before = (*_AT_LOOKUPS, name), len(self.mistakes.found)
         if not _NAME.fullmatch(name):
             self.mistakes.add(place, "the name of a lookup is in snake_case")
+        if flag_of(name) in _lowered(self.event.columns):
+            self.mistakes.add(
+                place,
+                f"{self.event.model} has a column '{flag_of(name)}' already, as this "
+                "lookup would add; give it another name",
+            )
         if not isinstance(found, Mapping):
             self.mistakes.add(place, f"has the keys {', '.join(_KEYS)}")
             return None
@@ -121,11 +127,16 @@ class _Reader:
         """The columns that lookups add. Of those that are `declared`, `lookups` are
         the ones without a mistake."""
         flags = {flag_of(name) for name in declared}
+        known = _lowered([*self.event.columns, *flags])
+        seen: set[str] = set()
         for entry in columns:
             name = str(entry.get("name"))
             place = ("columns", name)
             found = _meta(entry).get("lookup")
-            own = name in self.event.columns or name in flags
+            own = name.lower() in known
+            if name.lower() in seen:
+                self.mistakes.add(place, "stands here already")
+            seen.add(name.lower())
             if found is None:
                 if not own:
                     self.mistakes.add(
@@ -226,6 +237,11 @@ class _Reader:
                 (*place, "data_type"),
                 f"is {found}, but {table.model}.{source.name} is {wanted}",
             )
+
+
+def _lowered(names: Iterable[str]) -> set[str]:
+    """Names as databases compare them, which tell no `Brand` from a `brand`."""
+    return {name.lower() for name in names}
 
 
 def _meta(entry: Mapping[str, Any]) -> Mapping[str, Any]:

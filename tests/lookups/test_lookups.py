@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from orchestration.conditions.catalogue import Catalogue, Table
+from orchestration.conditions.catalogue import Catalogue, Table, read_catalogue
 from orchestration.conditions.comparisons import Column
 from orchestration.conditions.dbt_sql import for_database
 from orchestration.conditions.reading import Mistakes
@@ -344,6 +345,8 @@ MISTAKES = [
     ("amount, data_type: bigint", "amount, data_type: double", 18, "is double, but pr"),
     ("- {name: gift_brand", "- {name: gift_id", 17, "is a column that the model has a"),
     ("- {name: gift_brand", "- {name: is_gift_known", 17, "is a column that the model"),
+    ("- {name: gift_brand", "- {name: Gift_ID", 17, "is a column that the model has a"),
+    ("- {name: gift_brand", "- {name: Brand", 17, "stands here already"),
 ]  # fmt: skip
 
 
@@ -365,6 +368,39 @@ def test_of_a_table_whose_yml_names_no_columns_any_may_be_there(project: Path) -
     text = YML.replace("model: products, key: sku", "model: unnamed, key: id")
     write(project, text)
     assert read_all(project, CATALOGUE)[1] == []
+
+
+def test_a_key_that_is_unique_among_some_rows_is_not(tmp_path: Path) -> None:
+    def unique(name: str, **config: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "resource_type": "test",
+            "package_name": "kith",
+            "attached_node": "model.kith.products",
+            "test_metadata": {"name": "unique", "kwargs": {"column_name": name}},
+            "config": {"severity": "ERROR", **config},
+        }
+
+    model = {
+        "name": "products",
+        "resource_type": "model",
+        "package_name": "kith",
+        "schema": "main",
+        "fqn": ["kith", "entities", "products"],
+        "columns": {},
+        "config": {"materialized": "table"},
+    }
+    nodes = {"a": unique("sku"), "b": unique("ean", where="is_sold")}
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps({"nodes": {"model.kith.products": model, **nodes}}))
+    assert read_catalogue(file).keys == {("products", frozenset({"sku"}))}
+
+
+def test_what_a_lookup_adds_is_not_there_yet(project: Path) -> None:
+    columns = {**VIEWED.columns, "IS_GIFT_KNOWN": Column("IS_GIFT_KNOWN", "boolean")}
+    catalogue = replace(CATALOGUE, events={"viewed": replace(VIEWED, columns=columns)})
+    problems = read_all(project, catalogue)[1]
+    assert "viewed_enriched.yml:8: lookups.gift: viewed has a column" in problems[0]
 
 
 def test_an_event_is_enriched_once(project: Path) -> None:
