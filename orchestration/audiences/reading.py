@@ -26,10 +26,10 @@ from orchestration.audiences.entities import (
     Related,
     find_paths,
 )
-from orchestration.audiences.events import FUNCTIONS, Did, Measure, Test
+from orchestration.audiences.events import FUNCTIONS, TIMESTAMP, Did, Measure, Test
 from orchestration.audiences.funnels import Funnel, Step
 from orchestration.audiences.members import In
-from orchestration.conditions.catalogue import Catalogue, Table
+from orchestration.conditions.catalogue import PERSON, Catalogue, Table
 from orchestration.conditions.comparisons import Column, Comparison, read_comparison
 from orchestration.conditions.reading import (
     Mistakes,
@@ -180,9 +180,11 @@ class _Reader:
                 if name not in same:
                     hint = "is none of the properties in the same of the funnel"
                     self._mistake(place_of_it, "same", f"'{name}' {hint}")
-        for name in same:
+        for number, name in enumerate(same):
             bound = [without] if without and name in without_same else []
             self._same(name, (*at, "same"), [*steps, *bound])
+            if name in same[:number]:
+                self._mistake(at, "same", f"'{name}' stands here already")
         window = read_window(inside, at, self.mistakes)
         if window is None or len(self.mistakes.found) > before:
             return None
@@ -217,6 +219,9 @@ class _Reader:
 
     def _same(self, name: str, place: Place, steps: list[Step]) -> None:
         """Hold one property that steps have the same value of to their events."""
+        if name in (PERSON, TIMESTAMP):
+            hint = "all steps are one person's, each later than the one before"
+            self.mistakes.add(place, f"'{name}' says nothing here: {hint}")
         for step in steps:
             if name not in step.event.columns:
                 hint = nearest(name, step.event.columns)

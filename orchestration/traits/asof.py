@@ -216,7 +216,7 @@ def _chosen(project_dir: Path, names: Sequence[str], per: Per) -> list[str]:
             raise AsOfProblem(f"no traits '{name}' per {per} are compiled; {hint}")
     if not compiled:
         raise AsOfProblem(f"no traits per {per} are compiled")
-    return list(names or compiled)
+    return list(dict.fromkeys(names)) or compiled
 
 
 def _side_by_side(

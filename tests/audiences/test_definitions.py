@@ -62,6 +62,18 @@ MISTAKES = [
     ("{funnel: {steps: [{did: buy, within: 1 day}, {did: buy}]}}", "no step before it"),
     ("{funnel: {steps: [{did: buy}, {did: byu}]}}", "did you mean 'buy'?"),
     ("{funnel: {steps: [{did: buy}, {did: buy}], same: sku}}", "has no property 'sku'"),
+    (
+        "{funnel: {steps: [{did: buy}, {did: buy}], same: [product, product]}}",
+        "'product' stands here already",
+    ),
+    (
+        "{funnel: {steps: [{did: buy}, {did: buy}], same: profile_id}}",
+        "'profile_id' says nothing here",
+    ),
+    (
+        "{funnel: {steps: [{did: buy}, {did: buy}], same: [timestamp]}}",
+        "'timestamp' says nothing here",
+    ),
     ("{funnel: {steps: [{did: buy}, {did: buy}], without: buy}}", "is {did: <event>}"),
     (
         "{funnel: {steps: [{did: buy}, {did: buy}], without: {did: buy, same: sku}}}",

@@ -324,7 +324,7 @@ def test_traits_as_of_a_moment_are_those_that_a_build_gave_then(
             data_dir=built[0].data_dir,
             project_dir=DBT_PROJECT,
             published_dir=warehouse.published,
-            names=("traits_identity", "traits_shopping"),
+            names=("traits_identity", "traits_shopping", "traits_identity"),
         )
     )
     identity, shopping = wanted["traits_identity"], wanted["traits_shopping"]
