@@ -113,6 +113,12 @@ class Operation(Part):
             if self.batch_size != 1:
                 raise ValueError("'create' goes with a batch size of 1.")
             self._create = self.create.compiled(names=names)
+        if self.job and any(rule.delivers_some for rule in self.responses):
+            # Of what the first answer takes, only the job knows whether it was done.
+            raise ValueError(
+                "a 'job' tells of single records; the answer that begins it takes all "
+                "of them or none, so 'partial' here needs 'others: again'."
+            )
         return self
 
     def requests(self) -> Iterator[Request]:

@@ -91,6 +91,11 @@ class ResponseRule(Part):
     def renderer(self, name: str) -> Renderer | None:
         return self._fields.get(name)
 
+    @property
+    def delivers_some(self) -> bool:
+        """Whether some records of a request may be delivered and others not."""
+        return self.outcome == "partial" and self.others == "delivered"
+
     def covers(self, status: int) -> bool:
         if self.status is None:
             return True

@@ -377,6 +377,23 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("uses entri. Names here", upsert(request=POST | {"json": "{{ entri }}"})),
     ("has either 'json' or 'form'", upsert(request=POST | {"form": {"a": "b"}})),
     ("goes with a batch size of 1", upsert(create=POST)),
+    (
+        "a 'job' tells of single records",
+        upsert(
+            job={
+                "request": GET,
+                "ended": "{{ true }}",
+                "responses": [{"status": 200, "outcome": "succeeded"}],
+            },
+            responses=[
+                {
+                    "status": 200,
+                    "outcome": "partial",
+                    "rejected": {"items": "{{ response }}", "key": "{{ item }}"},
+                }
+            ],
+        ),
+    ),
     ("'needs_one_of' names no field", upsert() | {"needs_one_of": ["email"]}),
     ("'keys' names no field", upsert() | {"keys": ["email"]}),
     ("No filter named 'shout'", upsert(entry="{{ key | shout }}")),
