@@ -25,6 +25,8 @@ from profiles.published import current_build
 from profiles.sql_names import literal, quoted
 
 _CHUNK = 2000
+_ABOVE_ALL = ("infinity", "inf", "nan")
+"""Of a watermark: no other one is higher."""
 # ISO 8601 with the zone, as destinations read it; DuckDB's own text is another.
 _ISO = {
     "TIMESTAMP WITH TIME ZONE": (
@@ -103,6 +105,11 @@ def prepare(
         raise PayloadError(
             f"{sync.name}: {unmarked:,} rows have no {sync.watermark}, so nobody could "
             "tell whether they were sent. Nothing was sent."
+        )
+    if sync.watermark is not None and highest in _ABOVE_ALL:
+        raise PayloadError(
+            f"{sync.name}: the highest {sync.watermark} is {highest}, so nothing that "
+            "comes later would be sent. Nothing was sent."
         )
     return Payload(
         types=sent,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from activations.actions import Action, Mode
 from activations.cron import cron_problem
@@ -22,7 +22,7 @@ PROFILE = "profile_id"
 class _OnLeave(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    values: dict[str, str | int | float | bool | None] = Field(
+    values: dict[str, str | int | FiniteFloat | bool | None] = Field(
         alias="set", min_length=1
     )
 

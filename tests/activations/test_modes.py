@@ -217,6 +217,23 @@ def test_append_tries_again_what_failed_below_the_watermark(
     assert crm.run().succeeded.insert == 1
 
 
+@pytest.mark.parametrize(
+    "highest", ["timestamptz 'infinity'", "date 'infinity'", "'nan'::double"]
+)
+def test_append_needs_a_watermark_that_others_can_pass(
+    crm: Bench, destination: Destination, highest: str
+) -> None:
+    """Else no row that comes later would ever be sent."""
+    appending(crm)
+    crm.con.execute("create schema syncs")
+    crm.con.execute(
+        f"create table syncs.acct__people as select 'a' as email, {highest} as at"
+    )
+    with pytest.raises(PayloadError, match="nothing that comes later would be sent"):
+        crm.run()
+    assert destination.requests == []
+
+
 def test_append_needs_a_watermark_in_every_row(
     crm: Bench, destination: Destination
 ) -> None:

@@ -104,6 +104,7 @@ def test_a_sync_is_read_from_its_model(project: Project) -> None:
         ({"on_leave": {"set": {"vip": False}}}, "'vip' is not a column of the model."),
         ({"on_leave": {"set": {"email": None}}}, "'email' is the key; it stays what"),
         ({"on_leave": {"set": {}}}, "meta.sync.on_leave"),
+        ({"on_leave": {"set": {"plan": float("inf")}}}, "finite number"),
         ({"consent": ["may_mail"]}, "meta.sync.consent: 'may_mail' is not a column"),
         ({"watermark": "plan"}, "meta.sync.watermark: only the mode append has one."),
         ({"mode": "append"}, "meta.sync.watermark: append needs it"),
