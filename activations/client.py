@@ -176,7 +176,7 @@ class Client:
         elapsed = (time.monotonic() - started) * 1000
         answer = Answer(
             status=response.status_code,
-            data=_json(body),
+            data=read_json(body),
             text=body.decode("utf-8", errors="replace"),
             attempts=number,
             request_ms=elapsed,
@@ -287,7 +287,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _json(body: bytes) -> Any:
+def read_json(body: bytes) -> Any:
     """The JSON that the answer is, if it is that; half characters become `?`.
 
     Tools cut texts in the middle of an emoji, and nobody could write down such a half.

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from activations.auth import Auth, Tokens
 from activations.calls import Rendered, with_query
-from activations.client import Answer, Call, Client
+from activations.client import Answer, Call, Client, read_json
 from activations.destinations import Account
 from activations.manifest import Requester
 from activations.rates import Budget, account_budget
 from activations.retries import Retry
+
+_SHORTEST_TOKEN = 8
+"""What is shorter may stand in an answer by chance."""
 
 
 class Session:
@@ -87,7 +91,7 @@ class Session:
             token = await self._tokens.token(instead_of=token)
             headers["Authorization"] = f"Bearer {token}"
             answer = await self._client.send(self._call(rendered, headers), again=again)
-        return answer
+        return _without(answer, token)
 
     def _headers(self, rendered: Rendered) -> dict[str, str]:
         headers = self.requester.shared_headers(self._settings)
@@ -111,6 +115,14 @@ class Session:
             body=rendered.body or b"",
             rate=rendered.rate,
         )
+
+
+def _without(answer: Answer, token: str) -> Answer:
+    """The answer without the token, which no setting holds: some tools repeat it."""
+    if len(token) < _SHORTEST_TOKEN or token not in answer.text:
+        return answer
+    text = answer.text.replace(token, "***")
+    return replace(answer, text=text, data=read_json(text.encode()))
 
 
 def _budget(

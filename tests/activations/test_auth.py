@@ -112,6 +112,34 @@ def test_a_token_may_be_as_odd_as_it_likes(
     assert (stopped or "") in (run.stopped or "")
 
 
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_token_that_a_tool_repeats_is_told_to_nobody(
+    destination: Destination, tmp_path: Path, status: int
+) -> None:
+    token = "ya29.a0AfH6SM-BxC3"  # noqa: S105 - of a tool that does not exist
+
+    def answer(got: Got) -> Give:
+        if got.path == "/token":
+            return Give(200, {"access_token": token})
+        return Give(status, {"why": f"no {got.headers['authorization']}"})
+
+    destination.answer = answer
+    oauth2 = {
+        "token_url": f"{destination.url}/token",
+        "grant": "client_credentials",
+        "client_id": "kith",
+        "client_secret": "{{ settings.token }}",
+    }
+    rule = {"status": 400, "outcome": "rejected", "message": "{{ response.why }}"}
+    work = work_with(
+        tmp_path, destination.url, upsert(responses=[rule]), auth={"oauth2": oauth2}
+    )
+    work.people(range(1))
+    told = [work.run().stopped, *(row["message"] for row in work.log())]
+    assert [text for text in told if text and "no Bearer ***" in text]
+    assert not [text for text in told if text and token in text]
+
+
 def signed(**changes: Any) -> tuple[str, RSAPublicKey]:
     """A key file of a service account, and what proves its signatures."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
