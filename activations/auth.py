@@ -83,7 +83,13 @@ class ServiceAccount(Part):
                 algorithm="RS256",
                 headers={"kid": key_id} if key_id else None,
             )
-        except (ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,  # a public key has no way to sign
+            jwt.PyJWTError,
+        ) as error:
             raise AuthenticationError(
                 "The key of the service account is not the JSON of a key file with "
                 f"client_email and private_key ({type(error).__name__})."

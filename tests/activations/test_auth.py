@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
 )
 
 from tests.activations.made_up import POST, upsert, work_with
@@ -226,6 +227,21 @@ def test_a_key_that_is_none_stops_the_run_before_anything_is_asked(
     assert "s3cret" not in run.stopped
     assert destination.requests == []
     assert run.left == 2
+
+
+def test_a_public_key_signs_nothing(destination: Destination, tmp_path: Path) -> None:
+    _, key = signed()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    oauth2 = BY_SERVICE_ACCOUNT | {"token_url": f"{destination.url}/token"}
+    file = json.dumps({"client_email": "x", "private_key": pem})
+    work = work_with(
+        tmp_path, destination.url, upsert(), token=file, auth={"oauth2": oauth2}
+    )
+    work.people(range(1))
+    run = work.run()
+    assert run.stopped is not None
+    assert "not the JSON of a key file" in run.stopped
+    assert destination.requests == []
 
 
 def test_query_and_basic_are_part_of_every_request(
