@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import threading
 import time
@@ -147,7 +148,9 @@ def _waits_for_models(project_dir: Path) -> bool:
     """
     return any(
         not any(file.with_suffix(suffix).exists() for suffix in (".sql", ".py"))
-        and f"- name: {file.stem}\n" in file.read_text(encoding="utf-8")
+        and re.search(
+            rf"""\bname:\s*['"]?{re.escape(file.stem)}\b""", file.read_text("utf-8")
+        )
         for file in (project_dir / "models").rglob("*.yml")
     )
 

@@ -268,11 +268,18 @@ def test_the_manifest_is_parsed_only_after_a_change(
     assert "model.shop.new" not in manifest.read_text()
 
 
+@pytest.mark.parametrize(
+    "described",
+    [
+        "- name: late\n    description: Compiled from its yml.\n",
+        "- {name: late, description: Compiled from its yml.}\n",
+        "- description: Compiled from its yml.\n    name:   'late' # later\n",
+    ],
+)
 def test_a_model_that_comes_after_its_yml_is_described_by_it(
-    project: Path, tmp_path: Path
+    project: Path, tmp_path: Path, described: str
 ) -> None:
-    described = "models:\n  - name: late\n    description: Compiled from its yml.\n"
-    (project / "models/late.yml").write_text(described)
+    (project / "models/late.yml").write_text(f"models:\n  {described}")
     prepare_manifest(tmp_path / "data", project_dir=project)
     (project / "models/late.sql").write_text("select 1 as number")
     manifest = prepare_manifest(tmp_path / "data", project_dir=project)
