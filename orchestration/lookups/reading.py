@@ -157,6 +157,12 @@ class _Reader:
                 source = self._column(lookups[lookup].table, column, at)
                 if source is not None:
                     self._check_type(entry, source, lookups[lookup].table, place)
+                    if source.is_pii and "pii" not in _meta(entry):
+                        self.mistakes.add(
+                            (*place, "config", "meta"),
+                            f"{lookups[lookup].table.model}.{source.name} is personal; "
+                            f"say pii here too, as {{lookup: {found}, pii: name}}",
+                        )
                     yield Added(name, lookup, source.name)
 
     def _property(self, name: object, place: Place) -> Column | None:

@@ -403,6 +403,22 @@ def test_what_a_lookup_adds_is_not_there_yet(project: Path) -> None:
     assert "viewed_enriched.yml:8: lookups.gift: viewed has a column" in problems[0]
 
 
+def test_what_is_personal_is_said_to_be_where_it_is_added(project: Path) -> None:
+    brand = Column("brand", "varchar", is_pii=True)
+    products = TABLES["products"]
+    personal = replace(products, columns={**products.columns, "brand": brand})
+    catalogue = replace(CATALOGUE, tables={**TABLES, "products": personal})
+    problems = read_all(project, catalogue)[1]
+    told = "products.brand is personal; say pii here too, as {lookup: "
+    assert [problem.partition(": ")[2] for problem in problems] == [
+        f"brand: {told}product.brand, pii: name}}",
+        f"gift_brand: {told}gift.brand, pii: name}}",
+    ]
+    marked = YML.replace(".brand}", ".brand, pii: name}")
+    write(project, marked)
+    assert read_all(project, catalogue)[1] == []
+
+
 def test_an_event_is_enriched_once(project: Path) -> None:
     events = {
         "viewed": VIEWED,
