@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestration.cli.problems import Problem
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -25,6 +27,14 @@ def shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def require_folder(file: Path) -> None:
+    """Refuse, before any work is done, to write a file where no folder is."""
+    if file.is_dir():
+        raise Problem(f"{shown(file)} is a folder; name a file.")
+    if not file.parent.is_dir():
+        raise Problem(f"there is no folder {shown(file.parent)}; make it first.")
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.output import out, shown
+from orchestration.cli.output import out, require_folder, shown
 from orchestration.cli.plan_files import AsJson, DryRun, Force, finish
 from orchestration.cli.problems import Problem
 
@@ -73,6 +73,8 @@ def export_plan(
     from orchestration.plans.segment_json import NotAPlan, to_segment
     from orchestration.plans.spreadsheet import to_csv
 
+    if file is not None:
+        require_folder(file)
     wanted = format or (_format_of(file) if file else Format.JSON)
     plan = load_checkout().plan
     try:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.output import out, shown
+from orchestration.cli.output import out, require_folder, shown
 
 
 class Language(StrEnum):
@@ -41,6 +41,8 @@ def types(
     from orchestration.plans.python_types import python_types
     from orchestration.plans.typescript_types import typescript_types
 
+    if output is not None:
+        require_folder(output)
     write = python_types if language is Language.PYTHON else typescript_types
     plan = load_checkout().plan
     text = write(plan)

@@ -131,7 +131,7 @@ def traits_as_of(
     """
     import pyarrow.parquet as parquet
 
-    from orchestration.cli.output import shown
+    from orchestration.cli.output import require_folder, shown
     from orchestration.cli.problems import Problem
     from orchestration.conditions.windows import read_time
     from orchestration.project import DBT_PROJECT, data_dir
@@ -143,6 +143,8 @@ def traits_as_of(
         raise Problem(
             f"'{time}' is no time; write it as 2026-01-31 or 2026-01-31T12:00"
         )
+    if to is not None:
+        require_folder(to)
     found = asof.traits_as_of(
         at,
         per=per.value,
