@@ -12,6 +12,7 @@ event_profiles as (
 
 )
 
+-- All columns of what flows on, whatever they are.
 select
     flowing_events.*, -- noqa: AM04
     event_profiles.profile_id
