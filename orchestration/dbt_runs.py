@@ -6,6 +6,7 @@ dbt takes seconds to import, so that happens inside functions.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -91,6 +92,7 @@ def run_dbt(
     from dbt.cli.main import dbtRunner
 
     def started_at_moment() -> None:
+        gc.freeze()
         if moment is not None:
             _set_run_started_at(moment)
         if on_start is not None:
@@ -105,7 +107,7 @@ def run_dbt(
         variables[VARIABLE] = target
     hurried = manifest is not None
     traces = ["--no-write-json"] if hurried else parsed_before(data_dir)
-    with _environment(**variables):
+    with _environment(**variables), _garbage_collected_rarely():
         outcome = dbtRunner(manifest, callbacks=[progress]).invoke(
             [
                 *arguments,
@@ -265,6 +267,20 @@ def _close_log() -> None:
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
+
+
+@contextlib.contextmanager
+def _garbage_collected_rarely() -> Iterator[None]:
+    """dbt makes objects by the hundred thousand that live as long as its run, and what
+    it has parsed is frozen when the first node runs: to look for cycles among all of
+    them again and again takes a tenth of a build."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextlib.contextmanager
