@@ -1,0 +1,161 @@
+"""Tables, views and incremental models on DuckDB: made in few calls, and whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from orchestration.dbt_runs import NodeResult, run_dbt
+from tests.dbt.conftest import PROJECT_DIR, Project
+
+CONFIG = """
+name: kith
+version: 0.1.0
+config-version: 2
+profile: kith
+macro-paths: [macros]
+target-path: "{{ env_var('KITH_DATA_DIR') }}/dbt/target"
+flags: {warn_error_options: {silence: [ConfigTargetPathDeprecation]}}
+models:
+  kith: {+schema: made, +persist_docs: {relation: true, columns: true}}
+vars: {build: 1, broken: 0}
+"""
+# Another kind of relation in each build, under one name.
+TURNING = """
+{{ config(materialized='view' if var('build') == 2 else 'table') }}
+select
+    {{ var('build') }} as build,
+    {{ "error('broken')" if var('broken') else "1" }} as "Share"
+"""
+EXCHANGED = """
+{{ config(
+    materialized='incremental', incremental_strategy='%s', unique_key='id',
+    on_schema_change='%s',
+    post_hook="{{ 'select * from nowhere' if var('broken') and is_incremental() }}"
+) }}
+select ids.id, {{ var('build') }} as build%s
+from (values ({{ var('build') }}), (9), (null)) as ids (id)
+"""
+WIDER = "{{ \", 'new' as note\" if var('build') == 2 }}"
+DESCRIBED = """
+models:
+  - name: turning
+    description: It's "described".
+    columns:
+      - {name: build, description: Which build.}
+      - {name: Share, quote: true, description: Of one.}
+  - name: replaced
+    description: By key.
+    columns:
+      - {name: id, description: The key.}
+      - {name: missing, description: Is not there.}
+"""
+RUNS = {"first": "{}", "second": "{build: 2}", "broken": "{build: 3, broken: 1}"}
+COMMENTS = """
+select *
+from (
+    select schema_name, table_name, column_name, comment from duckdb_columns()
+    union all
+    select schema_name, view_name, '', comment from duckdb_views()
+    union all
+    select schema_name, table_name, '', comment from duckdb_tables()
+)
+where schema_name = 'made' and comment is not null
+order by all
+"""
+
+
+Found = list[tuple[object, ...]]
+
+
+@dataclass
+class Run:
+    """What became of each model in a run, and what the warehouse held then."""
+
+    nodes: dict[str, NodeResult]
+    turning: Found
+    replaced: Found
+    widened: Found
+    comments: Found
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Three runs, one after the other; the last one breaks."""
+    directory = tmp_path_factory.mktemp("made")
+    files = {
+        "dbt_project.yml": CONFIG,
+        "profiles.yml": (PROJECT_DIR / "profiles.yml").read_text(),
+        "models/turning.sql": TURNING,
+        "models/replaced.sql": EXCHANGED % ("delete+insert", "ignore", ""),
+        "models/widened.sql": EXCHANGED % ("append", "append_new_columns", WIDER),
+        "models/described.yml": DESCRIBED,
+    }
+    (directory / "models").mkdir()
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    (directory / "macros").symlink_to(PROJECT_DIR / "macros")
+    return {
+        name: _run(Project(directory / "data", directory), variables)
+        for name, variables in RUNS.items()
+    }
+
+
+def _run(project: Project, variables: str) -> Run:
+    run = run_dbt(
+        ["run", "--vars", variables],
+        data_dir=project.data_dir,
+        project_dir=project.project_dir,
+    )
+    return Run(
+        {node.name: node for node in run.nodes},
+        project.query("select * from made.turning"),
+        project.query("select * from made.replaced order by all"),
+        project.query("select * from made.widened order by all"),
+        project.query(COMMENTS),
+    )
+
+
+def test_a_model_may_become_a_view_and_a_table_again(runs: dict[str, Run]) -> None:
+    assert runs["first"].turning == [(1, 1.0)]
+    assert runs["second"].turning == [(2, 1.0)]
+
+
+def test_rows_are_exchanged_by_key(runs: dict[str, Run]) -> None:
+    """A null key is equal to nothing, so its row stays and another comes."""
+    assert runs["first"].replaced == [(1, 1), (9, 1), (None, 1)]
+    assert runs["second"].replaced == [(1, 1), (2, 2), (9, 2), (None, 1), (None, 2)]
+
+
+def test_columns_that_a_model_is_to_get_are_still_dbt_duckdbs(
+    runs: dict[str, Run],
+) -> None:
+    assert runs["first"].widened == [(1, 1), (9, 1), (None, 1)]
+    assert runs["second"].widened[1:3] == [(2, 2, "new"), (9, 1, None)]
+
+
+def test_what_fails_leaves_all_as_it_was(runs: dict[str, Run]) -> None:
+    broken = runs["broken"]
+    assert {node.status for node in broken.nodes.values()} == {"error"}
+    assert broken.turning == runs["second"].turning
+    assert broken.replaced == runs["second"].replaced
+
+
+def test_relations_and_columns_are_commented(runs: dict[str, Run]) -> None:
+    for name in ("first", "second", "broken"):
+        assert runs[name].comments == [
+            ("made", "replaced", "", "By key."),
+            ("made", "replaced", "id", "The key."),
+            ("made", "turning", "", 'It\'s "described".'),
+            ("made", "turning", "Share", "Of one."),
+            ("made", "turning", "build", "Which build."),
+        ]
+
+
+def test_a_column_that_is_described_and_not_there_is_told(runs: dict[str, Run]) -> None:
+    for name in ("first", "second"):
+        node = runs[name].nodes["replaced"]
+        assert node.status == "warn"
+        assert "missing" in node.message
+        assert runs[name].nodes["turning"].status == "ok"
