@@ -27,7 +27,9 @@ select left_id, right_id, seen_at, message_id, batch_id
 from {{ source('seed', 'edges') }}
 """
 PLAIN = """
-{{ config(materialized='clusters', schema='graph') }}
+{{ config(
+    materialized='clusters', schema='graph', maximum_nodes=var('maximum_nodes')
+) }}
 select left_id, right_id%s from {{ source('seed', 'edges') }}
 """
 SOURCES = """
@@ -43,7 +45,7 @@ profile: kith
 macro-paths: [macros]
 target-path: "{{ env_var('KITH_DATA_DIR') }}/dbt/target"
 flags: {warn_error_options: {silence: [ConfigTargetPathDeprecation]}}
-vars: {rules: first}
+vars: {rules: first, maximum_nodes: null}
 """
 SEED = {
     "edges": pa.schema(

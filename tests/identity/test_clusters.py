@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -193,7 +194,7 @@ def test_without_limits_clusters_are_the_components_of_union_find(
     assert is_right
 
 
-def test_without_limits_a_batch_writes_the_rows_of_what_it_joins(
+def test_without_limits_who_follows_sees_all_of_the_clusters_that_a_batch_touches(
     clusters: ClustersProject,
 ) -> None:
     chance = random.Random(13)  # noqa: S311 - repeatable, not secret
@@ -213,13 +214,64 @@ def test_without_limits_a_batch_writes_the_rows_of_what_it_joins(
             if number == clusters.batch_id
         }
         changed = {node for node in built if built[node] != known.get(node)}
-        written = {
+        touched = {built[node][0] for node in ends}
+        seen = {
             node
             for node, number in clusters.batches("growing").items()
             if number == clusters.batch_id
         }
-        assert written == changed | ends
+        assert changed <= seen == {n for n, row in built.items() if row[0] in touched}
+        assert clusters.batch_id == 10 or seen < built.keys()
         known = built
+
+
+def test_without_limits_a_build_goes_on_from_one_that_was_killed(
+    clusters: ClustersProject,
+) -> None:
+    """Where there are no transactions, nodes may be there and their names not."""
+    chance = random.Random(17)  # noqa: S311 - repeatable, not secret
+    batches = [Batch() for _ in range(3)]
+    for _ in range(100):
+        add_random_world(clusters, batches, chance)
+    for batch in batches[:2]:
+        clusters.add(batch)
+        clusters.build("growing")
+    clusters.project.query("create table graph.saved as from graph.growing__names")
+    clusters.add(batches[2])
+    clusters.build("growing")
+    right, numbers = clusters.clusters("growing"), clusters.batches("growing")
+    assert right == components_of(clusters.edges)
+    clusters.project.query(
+        "create or replace table graph.growing__names as from graph.saved"
+    )
+    assert clusters.clusters("growing") != right
+    clusters.build("growing")
+    assert clusters.clusters("growing") == right
+    assert clusters.batches("growing") == numbers
+
+
+def test_a_limit_that_comes_or_goes_makes_all_anew(clusters: ClustersProject) -> None:
+    """With it the model is a table, without it a view of two."""
+    chance = random.Random(19)  # noqa: S311 - repeatable, not secret
+    batches = [Batch() for _ in range(4)]
+    for _ in range(50):
+        add_random_world(clusters, batches, chance)
+    for number, batch in enumerate(batches):
+        clusters.add(batch)
+        cap = number % 2 and 6
+        clusters.build("growing", "--vars", f"{{maximum_nodes: {cap or 'null'}}}")
+        built = clusters.clusters("growing")
+        tables = clusters.project.query(
+            "select table_name from information_schema.tables where table_schema = "
+            "'graph' and table_type = 'BASE TABLE' order by all"
+        )
+        if cap:
+            assert max(Counter(cluster for cluster, *_ in built.values()).values()) <= 6
+            assert tables == [("growing",)]
+        else:
+            assert built == components_of(clusters.edges)
+            assert tables == [("growing__names",), ("growing__nodes",)]
+        assert set(clusters.batches("growing").values()) == {clusters.batch_id}
 
 
 worlds = st.lists(

@@ -17,13 +17,11 @@
     {%- for node in graph.nodes.values()
         if node.resource_type in ('model', 'seed', 'snapshot')
         and node.config.materialized != 'ephemeral'
-        and (
-            node.config.materialized == 'view'
-            or node.config.get('file_format') not in (none, 'parquet')
-        )
     -%}
         {%- set relation = adapter.get_relation(none, node.schema, node.alias) -%}
-        {%- if relation is not none -%}
+        {%- if relation is not none and (
+            relation.is_view or node.config.get('file_format') not in (none, 'parquet')
+        ) -%}
             {%- set directory = place ~ '/' ~ node.schema ~ '/' ~ node.alias -%}
             {%- do run_query(
                 'insert overwrite directory ' ~ string_literal(directory)

@@ -1,9 +1,7 @@
 {#- A select of all rows of the table, from all edges. -#}
 {% macro rows_of_all_clusters(former, settings) %}
     {%- set connected = connected_nodes(settings) -%}
-    {%- set stamp = stamp_of_rows([
-        newest_batch(settings, 0), former.batch_id + 1 if former.batch_id else 0
-    ] | max, settings) -%}
+    {%- set stamp = stamp_of_rows(batch_of_all_rows(former, settings), settings) -%}
     {%- set simple = 'select node_id, cluster_id, false as is_contested, '
         ~ 'false as is_undecided, ' ~ stamp ~ ' from ' ~ connected -%}
     {%- set broken = groups_over_limits(
@@ -57,6 +55,14 @@
         {%- endset -%}
     {%- endif -%}
     {{- return(contract_edges(links)) -}}
+{% endmacro %}
+
+
+{#- The batch of a build that makes all rows: greater than all that were there. -#}
+{% macro batch_of_all_rows(former, settings) %}
+    {{- return([
+        newest_batch(settings, 0), former.batch_id + 1 if former.batch_id else 0
+    ] | max) -}}
 {% endmacro %}
 
 

@@ -12,13 +12,8 @@
 {#- A work table of the new rows of all touched nodes. -#}
 {% macro rows_of_touched_clusters(target, former, settings) %}
     {%- set fresh = fresh_edges(target, former, settings) -%}
-    {%- set touched = touched_clusters(target, fresh) -%}
+    {%- set touched = touched_clusters(fresh) -%}
     {%- set batch_id = newest_batch(settings, former.batch_id) -%}
-    {%- if not settings.is_limited -%}
-        {{- return(create_work_table('rows', rows_of_joined_clusters(
-            target, touched, fresh, stamp_of_rows(batch_id, settings)
-        ))) -}}
-    {%- endif -%}
     {%- do create_work_table('grouped', members_of_touched(target, touched)) -%}
     {%- set members = work_table('grouped') -%}
     {%- set broken = groups_over_limits('broken', members, settings) -%}
@@ -33,42 +28,6 @@
     {{- return(create_work_table('rows', settled_rows(
         target, members, broken, fresh, stamp_of_rows(batch_id, settings), settings
     ))) -}}
-{% endmacro %}
-
-
-{#- Where nothing is limited, every group is a cluster: the new rows are those of clusters
-    that took another name, and of the ends of fresh edges. -#}
-{% macro rows_of_joined_clusters(target, touched, fresh, stamp) %}
-    {%- set sql -%}
-        with
-
-        renamed as (
-
-            select nodes.node_id, touched.group_id as cluster_id
-            from {{ target }} as nodes
-            inner join {{ touched }} as touched on nodes.cluster_id = touched.cluster_id
-            where touched.cluster_id <> touched.group_id
-
-        ),
-
-        ends as (
-
-            select nodes.node_id, touched.group_id as cluster_id
-            from {{ fresh.nodes }} as nodes
-            inner join {{ touched }} as touched on nodes.cluster_id = touched.cluster_id
-            where nodes.is_new = 1 or touched.cluster_id = touched.group_id
-
-        )
-
-        select
-            node_id,
-            cluster_id,
-            false as is_contested,
-            false as is_undecided,
-            {{ stamp }}
-        from (select * from renamed union all select * from ends) as nodes
-    {%- endset -%}
-    {{- return(sql) -}}
 {% endmacro %}
 
 
@@ -127,7 +86,7 @@
 
 
 {#- A work table (cluster_id, group_id, is_late) of clusters that fresh edges touch. -#}
-{% macro touched_clusters(target, fresh) %}
+{% macro touched_clusters(fresh) %}
     {%- set links = create_work_table('links', links_of_clusters(fresh)) -%}
     {%- set groups = contract_edges(links) -%}
     {{- return(create_work_table('touched',

@@ -8,15 +8,16 @@
     - `is_contested`: an edge of the node was dropped or is undecided;
     - `is_undecided`: an edge of the node is undecided;
     - `batch_id`: grows; the build that last wrote the row. A build that touches a
-      cluster writes the rows that change and those at which its new edges end. Whoever
-      follows the table looks at rows with a greater one than the greatest it has seen,
-      and where all of a cluster counts, at the clusters of those;
+      cluster writes the rows that change and those at which its new edges end, or all
+      of them. Whoever follows the table looks at rows with a greater one than the
+      greatest it has seen, and where all of a cluster counts, at the clusters of those;
     - `rules_version`: under which rules the row was made.
 
     With a column `batch_id` (bigint: rows that a build adds carry a greater number than
     all before) in the select, a build takes only the edges that are new; the others were
     there before, unchanged. An edge that turns out to be earlier than it was thought
     comes again with a new batch_id. Without that column every build takes all edges.
+    With it and without limits the model is a view; see growing_clusters.sql.
 
     Config, all optional:
 
@@ -40,7 +41,13 @@
 
     {% set settings = clusters_settings(sql) %}
     {% set former = former_clusters(settings) %}
-    {% if former.is_current %}
+    {% if settings.only_grows %}
+        {% if former.is_current %}
+            {% set target = extend_growing_clusters(former, settings) %}
+        {% else %}
+            {% set target = replace_growing_clusters(former, settings) %}
+        {% endif %}
+    {% elif former.is_current %}
         {% set target = this.incorporate(type='table') %}
         {% set rows = rows_of_touched_clusters(target, former, settings) %}
         {% do replace_part(
@@ -52,6 +59,7 @@
         ) %}
     {% else %}
         {% set target = replace_table(rows_of_all_clusters(former, settings)) %}
+        {% do drop_growing_clusters() %}
     {% endif %}
     {% do drop_work_tables() %}
 
@@ -74,6 +82,9 @@
     } -%}
     {%- do settings.update({
         'is_limited': settings.limits or settings.maximum_nodes
+    }) -%}
+    {%- do settings.update({
+        'only_grows': settings.has_batches and not settings.is_limited
     }) -%}
     {%- if not settings.has_batches and settings.is_limited -%}
         {#- All edges are looked at, more than once: the select runs only once. -#}
@@ -131,25 +142,30 @@
 {% endmacro %}
 
 
-{#- What is known of the table as it stands: its greatest batch, and whether it can be
-    gone on from. -#}
+{#- What is known of the model as it stands: its greatest batch, and whether it can be
+    gone on from. Of a view, the table of names tells. -#}
 {% macro former_clusters(settings) %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set known = namespace(batch_id=0, is_current=false) -%}
-    {%- if existing is not none and existing.type == 'table' -%}
-        {%- set names = [] -%}
-        {%- for column in adapter.get_columns_in_relation(existing) -%}
-            {%- do names.append(column.name | lower) -%}
+    {%- set told_by = existing -%}
+    {%- if existing is not none and existing.type == 'view' -%}
+        {%- set told_by = load_cached_relation(relation_beside('__names')) -%}
+    {%- endif -%}
+    {%- if told_by is not none -%}
+        {%- set columns = [] -%}
+        {%- for column in adapter.get_columns_in_relation(told_by) -%}
+            {%- do columns.append(column.name | lower) -%}
         {%- endfor -%}
-        {%- if 'batch_id' in names and 'rules_version' in names -%}
+        {%- if 'batch_id' in columns and 'rules_version' in columns -%}
             {%- set stored = run_query(
                 'select coalesce(max(batch_id), 0) as batch_id, '
                 ~ 'min(rules_version) as least_version, '
-                ~ 'max(rules_version) as greatest_version from ' ~ existing
+                ~ 'max(rules_version) as greatest_version from ' ~ told_by
             ).rows[0].values() -%}
             {%- set known.batch_id = stored[0] | int -%}
             {%- set known.is_current = (
                 settings.has_batches
+                and settings.only_grows == (existing.type == 'view')
                 and not should_full_refresh()
                 and stored[1] | int == settings.rules_version
                 and stored[2] | int == settings.rules_version
