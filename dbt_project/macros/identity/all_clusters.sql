@@ -1,6 +1,6 @@
 {#- A select of all rows of the table, from all edges. -#}
 {% macro rows_of_all_clusters(former, settings) %}
-    {%- set connected = connected_nodes(settings) -%}
+    {%- set connected = contract_edges(all_links(settings)) -%}
     {%- set stamp = stamp_of_rows(batch_of_all_rows(former, settings), settings) -%}
     {%- set simple = 'select node_id, cluster_id, false as is_contested, '
         ~ 'false as is_undecided, ' ~ stamp ~ ' from ' ~ connected -%}
@@ -41,8 +41,8 @@
 {% endmacro %}
 
 
-{#- A work table (node_id, cluster_id) of what all edges and joins connect. -#}
-{% macro connected_nodes(settings) %}
+{#- All edges and joins (left_id, right_id). -#}
+{% macro all_links(settings) %}
     {%- set links = settings.edges ~ ' as edges' -%}
     {%- if settings.units -%}
         {%- set links -%}
@@ -54,7 +54,7 @@
             ) as links
         {%- endset -%}
     {%- endif -%}
-    {{- return(contract_edges(links)) -}}
+    {{- return(links) -}}
 {% endmacro %}
 
 

@@ -8,6 +8,13 @@
     whatever the order of rows. A node that has an edge to itself only points at itself.
     Returns a work table (node_id, cluster_id). The edges are read once. -#}
 {% macro contract_edges(edges) %}
+    {{- return(create_work_table('components', components_of(pointers_of(edges)))) -}}
+{% endmacro %}
+
+
+{#- A work table (node_id, cluster_id) of where every node points in the end; of the
+    smallest ones, which point at themselves, only some are there. -#}
+{% macro pointers_of(edges) %}
     {%- set maximum_rounds = 64 -%}
     {%- set state = namespace(edges=none, left=0, jump_to_end=false, pointers=[]) -%}
     {%- set state.edges = create_work_table('contracted_0',
@@ -127,12 +134,21 @@
 {% endmacro %}
 
 
-{#- The pointers of all rounds, each followed through the later ones, and the smallest
-    nodes, which point at themselves. Two steps may end at a node that points on, so a
-    node can have pointers in several rounds; the earliest leads through the others. -#}
+{#- A select of all nodes that pointers are of and lead to. -#}
+{% macro components_of(pointers) %}
+    {{- return(
+        'select node_id, cluster_id from ' ~ pointers ~ ' where node_id <> cluster_id'
+        ~ ' union all select distinct cluster_id as node_id, cluster_id from ' ~ pointers
+    ) -}}
+{% endmacro %}
+
+
+{#- The pointers of all rounds, each followed through the later ones. Two steps may end
+    at a node that points on, so a node can have pointers in several rounds; the earliest
+    leads through the others. -#}
 {% macro composed_pointers(rounds) %}
     {%- if not rounds -%}
-        {{- return(create_work_table('components',
+        {{- return(create_work_table('composed_0',
             'select cast(0 as bigint) as node_id, cast(0 as bigint) as cluster_id '
             ~ 'where false'
         )) -}}
@@ -157,16 +173,10 @@
         ) -%}
         {%- set state.composed = work_table(name) -%}
     {%- endfor -%}
-    {%- do run_statements(
-        state.statements
-        + create_work_table_statements('components',
-            'select node_id, cluster_id from ' ~ state.composed
-            ~ ' where node_id <> cluster_id'
-            ~ ' union all select distinct cluster_id as node_id, cluster_id from '
-            ~ state.composed
-        )
-    ) -%}
-    {{- return(work_table('components')) -}}
+    {%- if state.statements -%}
+        {%- do run_statements(state.statements) -%}
+    {%- endif -%}
+    {{- return(state.composed) -}}
 {% endmacro %}
 
 

@@ -12,7 +12,7 @@
 
 {#- Makes all of it from all edges; returns the view. -#}
 {% macro replace_growing_clusters(former, settings) %}
-    {%- set connected = connected_nodes(settings) -%}
+    {%- set pointers = pointers_of(all_links(settings)) -%}
     {%- set stamp = stamp_of_rows(batch_of_all_rows(former, settings), settings) -%}
     {%- set nodes = relation_beside('__nodes') -%}
     {%- set names = relation_beside('__names') -%}
@@ -20,13 +20,13 @@
     {#- The main statement begins the transaction. Where there are none, a build that is
         killed from here on leaves no model, and the next one makes all of it. -#}
     {% call statement('main') -%}
-        select count(*) as row_count from {{ connected }}
+        select count(*) as row_count from {{ pointers }}
     {%- endcall %}
     {% do drop_relation_if_exists(load_cached_relation(this)) %}
     {% do drop_growing_clusters() %}
     {% do run_statements([
-        create_table_as(false, nodes, nodes_from_the_start(connected, stamp)),
-        create_table_as(false, names, first_names(connected, stamp)),
+        create_table_as(false, nodes, nodes_from_the_start(pointers, stamp)),
+        create_table_as(false, names, first_names(pointers, stamp)),
         create_view_as(target, present_nodes(nodes, names, settings)),
     ]) %}
     {% do persist_docs(target, model) %}
@@ -95,19 +95,19 @@
 {% endmacro %}
 
 
-{% macro nodes_from_the_start(connected, stamp) %}
+{% macro nodes_from_the_start(pointers, stamp) %}
     {{- return(
         'select node_id, cluster_id, batch_id from (select node_id, cluster_id, '
-        ~ stamp ~ ' from ' ~ connected ~ ') as nodes'
+        ~ stamp ~ ' from (' ~ components_of(pointers) ~ ') as components) as nodes'
     ) -}}
 {% endmacro %}
 
 
 {#- One name, so that the batch of the build is told. -#}
-{% macro first_names(connected, stamp) %}
+{% macro first_names(pointers, stamp) %}
     {{- return(
         'select name_id, name_id as cluster_id, ' ~ stamp
-        ~ ' from (select min(cluster_id) as name_id from ' ~ connected
+        ~ ' from (select min(cluster_id) as name_id from ' ~ pointers
         ~ ') as least where name_id is not null'
     ) -}}
 {% endmacro %}
