@@ -37,6 +37,17 @@ EXCHANGED = """
 select ids.id, {{ var('build') }} as build%s
 from (values ({{ var('build') }}), (9), (null)) as ids (id)
 """
+# What Kith's own way does not know is left to dbt-duckdb.
+ASKING = """
+{{ config(
+    materialized='%s', indexes=[{'columns': ['id']}], incremental_strategy='append',
+    post_hook=after_commit(
+        'create or replace table made.after_' ~ this.identifier ~ ' as select '
+        ~ var('build') ~ ' as build'
+    )
+) }}
+select {{ "error('broken')" if var('broken') else "1" }} as id
+"""
 WIDER = "{{ \", 'new' as note\" if var('build') == 2 }}"
 DESCRIBED = """
 models:
@@ -64,6 +75,16 @@ from (
 where schema_name = 'made' and comment is not null
 order by all
 """
+ASKED = """
+select table_name, index_count, build
+from duckdb_tables()
+inner join (
+    select 'asking_table' as table_name, build from made.after_asking_table
+    union all
+    select 'asking_rows' as table_name, build from made.after_asking_rows
+) as hooks using (table_name)
+order by all
+"""
 
 
 Found = list[tuple[object, ...]]
@@ -77,6 +98,7 @@ class Run:
     turning: Found
     replaced: Found
     widened: Found
+    asked: Found
     comments: Found
 
 
@@ -90,6 +112,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
         "models/turning.sql": TURNING,
         "models/replaced.sql": EXCHANGED % ("delete+insert", "ignore", ""),
         "models/widened.sql": EXCHANGED % ("append", "append_new_columns", WIDER),
+        "models/asking_table.sql": ASKING % "table",
+        "models/asking_rows.sql": ASKING % "incremental",
         "models/described.yml": DESCRIBED,
     }
     (directory / "models").mkdir()
@@ -113,6 +137,7 @@ def _run(project: Project, variables: str) -> Run:
         project.query("select * from made.turning"),
         project.query("select * from made.replaced order by all"),
         project.query("select * from made.widened order by all"),
+        project.query(ASKED),
         project.query(COMMENTS),
     )
 
@@ -133,6 +158,14 @@ def test_columns_that_a_model_is_to_get_are_still_dbt_duckdbs(
 ) -> None:
     assert runs["first"].widened == [(1, 1), (9, 1), (None, 1)]
     assert runs["second"].widened[1:3] == [(2, 2, "new"), (9, 1, None)]
+
+
+def test_what_a_model_asks_of_dbt_duckdb_is_done(runs: dict[str, Run]) -> None:
+    for build, name in enumerate(("first", "second"), 1):
+        assert runs[name].asked == [
+            ("asking_rows", 1, build),
+            ("asking_table", 1, build),
+        ]
 
 
 def test_what_fails_leaves_all_as_it_was(runs: dict[str, Run]) -> None:

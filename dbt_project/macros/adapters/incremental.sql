@@ -56,15 +56,14 @@
 
 
 {#- Whether this build only exchanges rows of the model's table, by a strategy of ours, and
-    neither its columns nor its contract are to be looked at. -#}
+    nothing else is to be looked at. -#}
 {% macro takes_rows_alone() %}
     {%- set existing = load_cached_relation(this) -%}
     {{- return(
         existing is not none and existing.type == 'table' and not should_full_refresh()
-        and model.language == 'sql'
+        and not asks_for_more()
         and config.get('incremental_strategy') in ['append', 'delete+insert', 'touched_nodes']
         and config.get('on_schema_change') in [none, 'ignore']
-        and not config.get('contract').enforced
         and not (config.get('incremental_predicates') or config.get('predicates'))
     ) -}}
 {% endmacro %}

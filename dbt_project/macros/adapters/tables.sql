@@ -2,7 +2,7 @@
     renames, drops and asks in several. -#}
 
 {% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] %}
-    {%- if model.language == 'python' -%}
+    {%- if asks_for_more() -%}
         {{- return(dbt.materialization_table_duckdb()) -}}
     {%- endif -%}
     {{ run_hooks(pre_hooks) }}
@@ -13,6 +13,9 @@
 
 
 {% materialization view, adapter='duckdb' %}
+    {%- if asks_for_more() -%}
+        {{- return(dbt.materialization_view_default()) -}}
+    {%- endif -%}
     {%- set target = this.incorporate(type='view') -%}
     {%- set existing = load_cached_relation(this) -%}
     {{ run_hooks(pre_hooks) }}
@@ -28,3 +31,22 @@
     {% do adapter.commit() %}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
+
+
+{#- Whether a model asks for what is left to dbt-duckdb: to be made in Python, by a
+    contract, with indexes or in an order, or hooks outside the transaction. -#}
+{% macro asks_for_more() %}
+    {%- set asked = namespace(
+        more=model.language == 'python' or config.get('contract').enforced
+    ) -%}
+    {%- for name in ['indexes', 'partitioned_by', 'partition_by', 'sorted_by', 'sort_by',
+                     'grants'] -%}
+        {%- if config.get(name) -%}
+            {%- set asked.more = true -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for hook in pre_hooks + post_hooks if not hook.transaction -%}
+        {%- set asked.more = true -%}
+    {%- endfor -%}
+    {{- return(asked.more) -}}
+{% endmacro %}
