@@ -1,8 +1,8 @@
 """How large an event may be, and how deeply it may nest.
 
-Both are read off the line that the event becomes: every field of unbounded length is in
-it, and every container costs it an opening bracket. So a line that is short and has few
-brackets needs no second look, and only an event near a bound is measured exactly.
+The size is read off the line that the event becomes: every field of unbounded length
+is in it. So a short line needs no second look, if its request was found to nest no
+deeper than usual, and only what may be over a bound is measured exactly.
 """
 
 from __future__ import annotations
@@ -18,13 +18,9 @@ _ENVELOPE_BYTES = 8_192
 """More than the fields that a line leaves out or shortens can take together."""
 
 
-def is_near(line: bytes, max_bytes: int) -> bool:
-    """Whether the event of this line may be over a bound."""
-    if len(line) + _ENVELOPE_BYTES > max_bytes:
-        return True
-    # Taking brackets out is three times as fast as counting them.
-    flat = line.replace(b"{", b"").replace(b"[", b"")
-    return len(line) - len(flat) >= MAX_DEPTH
+def longest_line(max_bytes: int) -> int:
+    """How long a line may be whose event surely has no more than `max_bytes`."""
+    return max_bytes - _ENVELOPE_BYTES
 
 
 def check(raw: Any, max_bytes: int) -> None:

@@ -29,7 +29,7 @@ def _digits(value: Any) -> str:
     raise TypeError(f"JSON has no word for {type(value).__name__}")
 
 
-_encode = msgspec.json.Encoder(enc_hook=_digits).encode
+_encoder = msgspec.json.Encoder(enc_hook=_digits)
 
 
 class Quarantined(msgspec.Struct, kw_only=True):
@@ -83,29 +83,37 @@ def make_rows(request: Request, reception: Reception, *, max_events: int) -> Row
         )
         rows += [quarantined(raw, reason, reception) for raw in events[max_events:]]
     try:
-        lines = [_encode(row) for row in rows]
-        near: Sequence[int] = [
-            index
-            for index, line in enumerate(lines)
-            if bounds.is_near(line, reception.max_event_bytes)
-        ]
+        lines, near = _written(rows, bounds.longest_line(reception.max_event_bytes))
+        if not request.is_shallow:
+            near = range(len(rows))
     except (TypeError, ValueError, RecursionError):
         # Something in one of them is no JSON, or nests without end: look at them all.
         near = range(len(rows))
     if near:
         for index in near:
             rows[index] = _bounded(rows[index], events[index], request, reception)
-        lines = [_encode(row) for row in rows]
-    return Rows(rows, _joined(lines))
+        lines = encode(rows)
+    return Rows(rows, lines)
 
 
 def encode(rows: Sequence[Row]) -> bytes:
     """The rows as lines of the log."""
-    return _joined([_encode(row) for row in rows])
+    return _encoder.encode_lines(rows)
 
 
-def _joined(lines: list[bytes]) -> bytes:
-    return b"\n".join(lines) + b"\n" if lines else b""
+def _written(rows: Sequence[Row], longest: int) -> tuple[bytes, Sequence[int]]:
+    """The rows as lines of the log, and which of them are longer than `longest`."""
+    lines = bytearray()
+    longer = []
+    start = 0
+    for index, row in enumerate(rows):
+        _encoder.encode_into(row, lines, -1)
+        end = len(lines)
+        if end - start > longest:
+            longer.append(index)
+        lines += b"\n"
+        start = end + 1
+    return bytes(lines), longer
 
 
 def _row(raw: Any, request: Request, reception: Reception) -> Row:

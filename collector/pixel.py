@@ -50,7 +50,7 @@ def _decoded(data: str) -> dict[str, Any]:
     plain = data.replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
     try:
         text = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-        document, _ = strict_json.load(text)
+        document = strict_json.load(text).document
     except (binascii.Error, ValueError, Refused):
         raise Unacceptable(
             "bad_pixel_data", "must be base64 of JSON", path="data"

@@ -1,8 +1,9 @@
 """JSON at the edge: one strict reading, and a second, patient one for what it spoils.
 
 Whatever arrives is parsed once and written anew, so that every later reader (Python,
-DuckDB, Spark) sees the same value. The strict parser is `orjson`. Three things that
-real clients send need more than it gives, and must not cost the other events of their
+DuckDB, Spark) sees the same value. The usual body is read by `msgspec`, which proves on
+the way that 64 bits hold every number, and that nothing nests deeper than usual. Three
+things that real clients send need more, and must not cost the other events of their
 batch: the literals NaN and Infinity of Python clients, halves of emojis cut apart by
 JavaScript, and integers that no 64-bit column can hold. Only a body that shows signs of
 them is read a second time, and only its events are examined value by value.
@@ -14,14 +15,17 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
+import msgspec
 import orjson
 
 from collector.errors import Refused, Unacceptable
 
 MAX_DEPTH = 64
 MAX_DIGITS = 1_000
+USUAL_DEPTH = 10
+"""Of a body, batch and all. Each level more doubles what making the reader takes."""
 
 _BOM = b"\xef\xbb\xbf"
 _MANY_DIGITS = b"0" * 19  # 2^63 has 19 digits
@@ -29,6 +33,19 @@ _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _LONG_INTEGER = re.compile(rb"[:,\[\s]-?\d{19}", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INT64 = range(-(2**63), 2**63)
+
+
+def _usual(levels: int) -> Any:
+    """The type of a value that nests no deeper, with integers of 64 bits."""
+    integer = Annotated[int, msgspec.Meta(ge=_INT64[0], le=_INT64[-1])]
+    scalar = bool | integer | float | str | None
+    value: Any = scalar
+    for _ in range(levels):
+        value = scalar | list[value] | dict[str, value]
+    return value
+
+
+_read = msgspec.json.Decoder(_usual(USUAL_DEPTH)).decode
 
 
 class BigInteger(str):
@@ -43,6 +60,16 @@ class NotANumber(str):
     __slots__ = ()
 
 
+class Loaded(NamedTuple):
+    """A document, and what its reading left open."""
+
+    document: Any
+    is_odd: bool
+    """Whether its events must go through `examine`."""
+    is_shallow: bool
+    """Whether it is known to nest far less deep than an event may."""
+
+
 @dataclass(frozen=True)
 class Examined:
     """A value whose odd parts are mended, and what there is to say of them."""
@@ -52,22 +79,17 @@ class Examined:
     fault: Unacceptable | None
 
 
-def load(body: bytes) -> tuple[Any, bool]:
-    """The document, and whether its events must go through `examine`.
+def load(body: bytes) -> Loaded:
+    """The document of a body, as far as one look tells what it is like.
 
     Raises `Refused` when the body is not JSON, NaN and cut emojis apart.
     """
     body = body.removeprefix(_BOM)
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        document = _load_patiently(body, error)
-        if not isinstance(document, dict):
-            raise _not_json(error) from None
-        return document, True
-    if _MANY_DIGITS in body.translate(_DIGITS_TO_ZERO) and _LONG_INTEGER.search(body):
-        return _load_patiently(body, None), True
-    return document, b"\\" in body and b"\\u0000" in body
+        document = _read(body)
+    except (msgspec.MsgspecError, ValueError):
+        return _load_unusual(body)
+    return Loaded(document, _has_nul(body), True)
 
 
 def examine(value: Any, *, alone: bool) -> Examined:
@@ -144,6 +166,24 @@ class _Look:
     def _blame(self, code: str, detail: str, path: str) -> None:
         if self.fault is None:
             self.fault = Unacceptable(code, detail, path=_without_surrogates(path))
+
+
+def _load_unusual(body: bytes) -> Loaded:
+    """Read what is odd, or deep, or no JSON."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        document = _load_patiently(body, error)
+        if not isinstance(document, dict):
+            raise _not_json(error) from None
+        return Loaded(document, True, False)
+    if _MANY_DIGITS in body.translate(_DIGITS_TO_ZERO) and _LONG_INTEGER.search(body):
+        return Loaded(_load_patiently(body, None), True, False)
+    return Loaded(document, _has_nul(body), False)
+
+
+def _has_nul(body: bytes) -> bool:
+    return b"\\" in body and b"\\u0000" in body
 
 
 def _load_patiently(body: bytes, error: orjson.JSONDecodeError | None) -> Any:

@@ -39,6 +39,8 @@ class Request(msgspec.Struct, frozen=True):
     write_key: str | None
     is_odd: bool = False
     """Whether the events must be looked through; see `strict_json`."""
+    is_shallow: bool = False
+    """Whether none of the events can nest too deep."""
 
     @property
     def is_batch(self) -> bool:
@@ -83,7 +85,7 @@ def too_large(limit: int) -> Refused:
 
 def parse(body: bytes, route: str) -> Request:
     """Decode a request body; raises `Refused` when it is no event or batch at all."""
-    document, is_odd = _load_object(body)
+    document, is_odd, is_shallow = _load_object(body)
     sent_at = document.get("sentAt")
     write_key = document.pop("writeKey", None)
     key = write_key if isinstance(write_key, str) else None
@@ -91,7 +93,7 @@ def parse(body: bytes, route: str) -> Request:
         sent_at = strict_json.examine(sent_at, alone=False).value
         key = strict_json.examine(key, alone=False).value
     if route not in (BATCH, IMPORT):
-        return Request([document], route, sent_at, key, is_odd)
+        return Request([document], route, sent_at, key, is_odd, is_shallow)
     events = document.get("batch")
     if not isinstance(events, list):
         raise Refused(
@@ -102,7 +104,7 @@ def parse(body: bytes, route: str) -> Request:
     inherited = {name: document[name] for name in _INHERITED if document.get(name)}
     if inherited:
         events = [_inherit(event, inherited) for event in events]
-    return Request(events, route, sent_at, key, is_odd)
+    return Request(events, route, sent_at, key, is_odd, is_shallow)
 
 
 def with_headers(
@@ -137,7 +139,7 @@ def _decoded(text: str | None) -> str | None:
 
 def load(body: bytes) -> Any:
     """The JSON document of a body; raises `Refused` when it is none."""
-    document, is_odd = _load(body)
+    document, is_odd, _ = _load(body)
     if not is_odd:
         return document
     examined = strict_json.examine(document, alone=True)
@@ -146,17 +148,17 @@ def load(body: bytes) -> Any:
     return examined.value
 
 
-def _load(body: bytes) -> tuple[Any, bool]:
+def _load(body: bytes) -> strict_json.Loaded:
     if not body:
         raise Refused(400, "empty_body", "The request has no body.")
     return strict_json.load(body)
 
 
-def _load_object(body: bytes) -> tuple[dict[str, Any], bool]:
-    document, is_odd = _load(body)
-    if not isinstance(document, dict):
+def _load_object(body: bytes) -> strict_json.Loaded:
+    loaded = _load(body)
+    if not isinstance(loaded.document, dict):
         raise Refused(400, "not_an_object", "The body must be one JSON object.")
-    return document, is_odd
+    return loaded
 
 
 def _inherit(event: Any, inherited: Mapping[str, Any]) -> Any:

@@ -15,6 +15,8 @@ from collector.errors import Refused
 from collector.ingest import Quarantined, encode, make_rows
 from collector.validate import Event, Reception
 from tests.collector.acceptance import accepts
+from tests.collector.mutations import EVENTS, damaged, mutated
+from tests.collector.mutations import encode as sent
 
 RECEPTION = Reception(
     source_id="shop",
@@ -205,5 +207,61 @@ def test_both_readings_agree_wherever_the_strict_one_reads(text: str) -> None:
     except orjson.JSONDecodeError:
         assert patient.flags == ["lone_surrogate"]
         return
-    document, _ = strict_json.load(body)
+    document = strict_json.load(body).document
     assert document == strict == patient.value
+
+
+NUMBERS = r"-?(0|[1-9][0-9]{0,21})(\.[0-9]{1,22})?([eE][+-]?[0-9]{1,3})?"
+LETTERS = ["a", "é", "\ud83d", "\\ud83d", "\\uDE00", "\\u0000", "\\/", "\\u0076", "{"]
+SPACE = st.sampled_from(["", "", " ", "\n\t", "\r"])
+scalars = (
+    st.sampled_from(["null", "true", "NaN", "-0.0", str(2**63), str(-(2**63)), "1e400"])
+    | st.from_regex(NUMBERS, fullmatch=True)
+    | st.builds(json.dumps, st.text(), ensure_ascii=st.booleans())
+    | st.lists(st.sampled_from(LETTERS)).map("".join).map('"{}"'.format)
+)
+
+
+def containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Lists and objects, some with the same key twice, in any spacing."""
+    key = st.sampled_from(['"v"', '"\\u0076"', '"\\u0000"']) | st.text().map(json.dumps)
+    item = st.builds("{}{}{}".format, SPACE, inner, SPACE)
+    pair = st.builds("{}{}:{}".format, key, SPACE, item)
+    return (
+        inner.map("[[[{}]]]".format)
+        | st.lists(item, max_size=4).map(lambda items: f"[{','.join(items)}]")
+        | st.lists(pair, max_size=4).map(lambda pairs: f"{{{','.join(pairs)}}}")
+    )
+
+
+values = st.recursive(scalars, containers, max_leaves=8)
+sent_events = (
+    values.map(lambda text: event(text.encode(errors="surrogatepass")))
+    | values.map(lambda text: text.encode(errors="surrogatepass"))
+    | st.sampled_from([raw | {"messageId": "m"} for raw in EVENTS])
+    .flatmap(mutated)
+    .map(sent)
+)
+
+
+def outcome(body: bytes, route: str) -> bytes | tuple[int, str]:
+    """What is written into the log, or the refusal."""
+    try:
+        rows = rows_of(body, route)
+    except Refused as refused:
+        return refused.status, refused.code
+    for row in rows:
+        if isinstance(row, Event) and len(row.message_id) == 36:
+            row.message_id = "given by the collector"
+    return encode(rows)
+
+
+@accepts("B38", "B39", "B40", "B41", "B42", "B43", "B44", "B45")
+@given(sent_events | sent_events.flatmap(damaged))
+def test_the_usual_reading_and_the_patient_ones_store_the_same(raw: bytes) -> None:
+    # What is no write key is forgotten, but nested so deep it takes the patient way.
+    usual, deep = b'{"writeKey":1,', b'{"writeKey":' + 12 * b"[" + 12 * b"]" + b","
+    batch, alone = b'"batch":[%s,%s]}' % (raw, event(b"1", b"good")), raw[1:]
+    assert not wire.parse(deep + b'"batch":[1]}', wire.BATCH).is_shallow
+    assert outcome(usual + batch, wire.BATCH) == outcome(deep + batch, wire.BATCH)
+    assert outcome(usual + alone, "track") == outcome(deep + alone, "track")
