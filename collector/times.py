@@ -43,14 +43,14 @@ def sent(text: Any) -> Sent:
     return text, parse_time(text)
 
 
-class Times(msgspec.Struct):
+class Times(msgspec.Struct, gc=False):
     """The times of one event; `kept` holds those that have no column."""
 
     timestamp: int
-    original: int | None = None
-    sent: int | None = None
-    flags: list[str] = []
-    kept: dict[str, Any] = {}
+    original: int | None
+    sent: int | None
+    flags: list[str]
+    kept: dict[str, Any]
 
 
 def correct(raw: dict[str, Any], received: int, request_sent: Sent) -> Times:
@@ -59,35 +59,34 @@ def correct(raw: dict[str, Any], received: int, request_sent: Sent) -> Times:
     This is Segment's formula. A correction of more than `MAX_SKEW` is not believed, and
     nothing happens later than `MAX_AHEAD` after it was received.
     """
-    times = Times(received)
+    flags: list[str] = []
+    kept: dict[str, Any] = {}
     given = raw.get("originalTimestamp")
     if given is None:
         given = raw.get("timestamp")
     elif raw.get("timestamp") is not None:
-        times.kept["timestamp"] = raw["timestamp"]
+        kept["timestamp"] = raw["timestamp"]
     own = raw.get("sentAt")
     sent_at, sent = request_sent if own is None else (own, parse_time(own))
-    times.sent = sent
     if sent is None and sent_at is not None:
-        times.kept["sentAt"] = sent_at
+        kept["sentAt"] = sent_at
     if given is None:
-        return times
-    times.original = time = parse_time(given)
+        return Times(received, None, sent, flags, kept)
+    original = time = parse_time(given)
     if time is None:
-        times.flags.append("bad_timestamp")
-        times.kept["originalTimestamp"] = given
-        return times
+        flags.append("bad_timestamp")
+        kept["originalTimestamp"] = given
+        return Times(received, None, sent, flags, kept)
     if sent is not None:
         skew = received - sent
         if -MAX_SKEW <= skew <= MAX_SKEW and time > _EARLIEST_CORRECTED:
             time += skew
         else:
-            times.flags.append("clock_skew")
+            flags.append("clock_skew")
     if time > received + MAX_AHEAD:
-        times.flags.append("future_timestamp")
+        flags.append("future_timestamp")
         time = received
-    times.timestamp = time
-    return times
+    return Times(time, original, sent, flags, kept)
 
 
 def parse_time(value: Any) -> int | None:

@@ -101,7 +101,13 @@ def validate(raw: Any, reception: Reception) -> Event:
     if type(raw) is not dict:
         raise Unacceptable("not_an_object", "an event must be a JSON object")
     get = raw.get
-    event_type = _event_type(get("type"), reception.route_type)
+    event_type = get("type")
+    if (
+        type(event_type) is not str
+        or event_type not in TYPES
+        or reception.route_type is not None
+    ):
+        event_type = _event_type(event_type, reception.route_type)
     if (user_id := get("userId")) is not None:
         user_id = identifier(user_id, "userId", "bad_user_id")
     if (anonymous_id := get("anonymousId")) is not None:
@@ -112,13 +118,20 @@ def validate(raw: Any, reception: Reception) -> Event:
         group_id = identifier(group_id, "groupId", "bad_group_id")
     check_identity(event_type, user_id, anonymous_id, previous_id, group_id)
     event_id = message_id(get("messageId"))
-    event_name = _event_name(get("event"), event_type)
-    properties = _object(get("properties"), "properties")
-    sent_context = _object(get("context"), "context")
+    event_name = get("event")
+    if type(event_name) is not str or not 0 < len(event_name) <= MAX_NAME_LENGTH:
+        _check_no_name(event_name, event_type)
+        event_name = None
+    if (properties := get("properties")) is not None:
+        properties = _object(properties, "properties")
+    if (sent_context := get("context")) is not None:
+        sent_context = _object(sent_context, "context")
     context = sent_context or _NOTHING
-    integrations = _integrations(get("integrations"))
-    traits = _object(get("traits"), "traits")
-    if traits is None and event_type == "identify":
+    if (integrations := get("integrations")) is not None:
+        integrations = _integrations(integrations)
+    if (traits := get("traits")) is not None:
+        traits = _object(traits, "traits")
+    elif event_type == "identify":
         # RudderStack's clients put the traits of identify into the context.
         inner = context.get("traits")
         traits = inner if isinstance(inner, dict) else None
@@ -135,15 +148,14 @@ def validate(raw: Any, reception: Reception) -> Event:
     library = context.get("library")
     if type(library) is not dict:
         library = _NOTHING
-    name, category = get("name"), get("category")
-    extra = None
-    if times.kept or not (
-        _COLUMNS.issuperset(raw)
-        and (name is None or type(name) is str)
-        and (category is None or type(category) is str)
-        and (event_name is not None or get("event") is None)
-    ):
-        extra = _extra(raw, times.kept)
+    fits = _COLUMNS.issuperset(raw) and not times.kept
+    if (name := get("name")) is not None and type(name) is not str:
+        name, fits = None, False
+    if (category := get("category")) is not None and type(category) is not str:
+        category, fits = None, False
+    if event_name is None and get("event") is not None:
+        fits = False
+    extra = None if fits else _extra(raw, times.kept)
     # By position and in the order of the fields: by name it takes six times as long.
     return Event(
         "events",
@@ -154,8 +166,8 @@ def validate(raw: Any, reception: Reception) -> Event:
         reception.source_id,
         flags,
         event_name,
-        _text(name),
-        _text(category),
+        name,
+        category,
         user_id,
         anonymous_id,
         previous_id,
@@ -178,8 +190,6 @@ _NOTHING: Document = {}
 
 
 def _event_type(given: Any, route_type: str | None) -> str:
-    if route_type is None and type(given) is str and given in TYPES:
-        return given
     if given is None and route_type is not None:
         return route_type
     if not isinstance(given, str) or given not in TYPES:
@@ -193,27 +203,20 @@ def _event_type(given: Any, route_type: str | None) -> str:
     return given
 
 
-def _event_name(value: Any, event_type: str) -> str | None:
-    if type(value) is str and 0 < len(value) <= MAX_NAME_LENGTH:
-        return value
-    if event_type != "track" and type(value) is not str:
-        return None
+def _check_no_name(value: Any, event_type: str) -> None:
+    """Refuse what is no name where one is needed, and too long a one anywhere."""
+    if event_type != "track" and (type(value) is not str or value == ""):
+        return
     if value is None or value == "":
-        if event_type != "track":
-            return None
         raise Unacceptable("missing_event_name", "track needs one", path="event")
-    if type(value) is not str or len(value) > MAX_NAME_LENGTH:
-        raise Unacceptable(
-            "bad_event_name",
-            f"must be a string of at most {MAX_NAME_LENGTH} characters",
-            path="event",
-        )
-    return value
+    raise Unacceptable(
+        "bad_event_name",
+        f"must be a string of at most {MAX_NAME_LENGTH} characters",
+        path="event",
+    )
 
 
-def _object(value: Any, field: str) -> Document | None:
-    if value is None:
-        return None
+def _object(value: Any, field: str) -> Document:
     if not isinstance(value, dict):
         raise Unacceptable(f"bad_{field}", "must be a JSON object", path=field)
     if len(value) > MAX_PROPERTIES:
@@ -225,11 +228,9 @@ def _object(value: Any, field: str) -> Document | None:
     return value
 
 
-def _integrations(value: Any) -> Document | None:
+def _integrations(value: Any) -> Document:
     """Which destinations an event may reach: yes, no, or an object of options."""
     wishes = _object(value, "integrations")
-    if not wishes:
-        return wishes
     for name, wish in wishes.items():
         if wish is not None and not isinstance(wish, (bool, dict)):
             raise Unacceptable(
