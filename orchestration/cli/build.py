@@ -112,6 +112,9 @@ def build_with_progress(
         TextColumn("{task.fields[last]}"),
         console=err,
         transient=True,
+        # Drawing takes processor time from the build.
+        refresh_per_second=4,
+        disable=not err.is_terminal,
     ) as progress:
         task = progress.add_task("building the warehouse", total=None, last="")
 
