@@ -25,6 +25,7 @@ from activations.client import Call, check_call
 from activations.documents import Document, read_document
 from activations.errors import ConfigError
 from activations.manifest import Manifest
+from activations.redaction import redact
 from activations.templates import TemplateError, compile_value
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -52,9 +53,7 @@ class Account:
 
     def redact(self, text: str) -> str:
         """The text without the account's secrets."""
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+        return redact(text, self.secrets)
 
     def __repr__(self) -> str:
         return f"Account({self.name!r}, {self.tool!r})"

@@ -16,6 +16,7 @@ from activations.client import Answer, Call, Client, read_json
 from activations.destinations import Account
 from activations.manifest import Requester
 from activations.rates import Budget, account_budget
+from activations.redaction import redact
 from activations.retries import Retry
 
 _SHORTEST_TOKEN = 8
@@ -119,9 +120,11 @@ class Session:
 
 def _without(answer: Answer, token: str) -> Answer:
     """The answer without the token, which no setting holds: some tools repeat it."""
-    if len(token) < _SHORTEST_TOKEN or token not in answer.text:
+    text = answer.text
+    if len(token) >= _SHORTEST_TOKEN:
+        text = redact(text, (token,))
+    if text == answer.text:
         return answer
-    text = answer.text.replace(token, "***")
     return replace(answer, text=text, data=read_json(text.encode()))
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from activations.destinations import Account, load_destinations
 from activations.errors import ConfigError
 from activations.manifest import load_catalog
+from activations.redaction import redact
 from activations.syncs import DESTINATIONS
 
 CATALOG = load_catalog()
@@ -105,6 +113,37 @@ def test_headers_that_carry_credentials_are_secrets(tmp_path: Path, name: str) -
     assert account.settings["headers"] == {name: "Bearer s3cret"}
     assert account.redact("got s3cret") == "got ***"
     assert "s3cret" not in repr(account)
+
+
+# Python's ways, JavaScript's, Go's, and what PHP makes of a slash.
+WRITERS: tuple[Callable[[str], str], ...] = (
+    str,
+    quote,
+    quote_plus,
+    partial(quote, safe="!'()*"),
+    lambda text: re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")),
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: json.dumps(text)[1:-1].replace("&", r"\u0026").replace("/", r"\/"),
+)
+
+
+@settings(max_examples=60)
+@given(
+    secret=st.text(st.characters(codec="utf-8"), min_size=9),
+    write=st.sampled_from(WRITERS),
+)
+@example("s3cret+/=& 0", quote)
+def test_a_secret_is_told_in_no_spelling(
+    secret: str, write: Callable[[str], str]
+) -> None:
+    text = f"before {write(secret)} after"
+    assert redact(text, ("other", secret)) == "before *** after"
+
+
+def test_of_a_secret_that_begins_like_another_one_nothing_is_told() -> None:
+    assert redact("a: s3cret-b, s3cret", ("s3cret", "s3cret-b")) == "a: ***, ***"
+    assert redact("of no consequence", ("", "\udcff")) == "of no consequence"
 
 
 def test_an_unset_variable_is_a_problem_of_its_account_only(tmp_path: Path) -> None:
