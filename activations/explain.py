@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from activations.facts import facts_of
+from activations.json_values import json_text, read_number
 from activations.plan import Plan
 from collector.settings import CollectorSettings
 from profiles.sql_names import quoted
@@ -155,7 +156,7 @@ def explain(plan: Plan, key: str, *, data_dir: Path) -> Explanation:
         sync=plan.sync.name,
         key=key,
         conclusion=conclusion,
-        record=json.loads(payload["record"]) if payload else None,
+        record=_read(payload["record"]) if payload else None,
         fingerprint=payload.get("fingerprint"),
         destination_fingerprint=state.get("held_fingerprint") if effect else None,
         destination_ref=effect["ref"] if effect else None,
@@ -253,5 +254,9 @@ def _target(plan: Plan) -> dict[str, str]:
     return {"destination": plan.sync.account.name, "action": plan.sync.target}
 
 
+def _read(record: str) -> Any:
+    return json.loads(record, parse_float=read_number)
+
+
 def _text(record: Mapping[str, Any] | None) -> str:
-    return "no row" if record is None else json.dumps(record, ensure_ascii=False)
+    return "no row" if record is None else json_text(record)

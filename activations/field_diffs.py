@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from activations.json_values import json_text, read_number
 from activations.payload import record_of
 from activations.plan import Plan
 from profiles.published import earlier_builds
@@ -30,7 +31,7 @@ class FieldChange:
     after: Any
 
     def __str__(self) -> str:
-        return f"{self.field}: {_text(self.before)} → {_text(self.after)}"
+        return f"{self.field}: {json_text(self.before)} → {json_text(self.after)}"
 
 
 Changes = Mapping[str, tuple[FieldChange, ...] | None]
@@ -95,7 +96,7 @@ def _records_of_build(
         rows = []  # the model was not in that build, or had no such key
     finally:
         plan.con.execute("detach earlier")
-    return {key: json.loads(record) for key, record in rows}
+    return {key: json.loads(text, parse_float=read_number) for key, text in rows}
 
 
 def _records(plan: Plan, view: str, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -104,7 +105,7 @@ def _records(plan: Plan, view: str, keys: Sequence[str]) -> dict[str, dict[str, 
         f"select key, record from {view} where list_contains($keys, key)",  # noqa: S608 - see above
         {"keys": list(keys)},
     ).fetchall()
-    return {key: json.loads(record) for key, record in rows}
+    return {key: json.loads(text, parse_float=read_number) for key, text in rows}
 
 
 def _difference(
@@ -113,9 +114,6 @@ def _difference(
     return tuple(
         FieldChange(field, before.get(field), after.get(field))
         for field in sorted(before.keys() | after.keys())
-        if before.get(field) != after.get(field)
+        # By their text: what differs in the last of many digits differs.
+        if json_text(before.get(field)) != json_text(after.get(field))
     )
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

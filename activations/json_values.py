@@ -164,9 +164,19 @@ def _name(name: Any) -> str:
     return str(name) if isinstance(name, str) else json.dumps(name)
 
 
-def json_text(value: Any) -> str:
-    """The value of a column as JSON, as the standard library writes it, but for a
-    number of many digits, which keeps them."""
-    if isinstance(value, LongNumber):
-        return value.text
+def json_text(value: Any, *, long_as_text: bool = False) -> str:
+    """The value of a column as JSON, as the standard library writes it, but for numbers
+    of many digits, which keep them; as texts, for a reader that rounds numbers."""
+    match value:
+        case LongNumber():
+            return f'"{value.text}"' if long_as_text else value.text
+        case dict():
+            fields = (
+                f"{json_text(name)}: {json_text(inner, long_as_text=long_as_text)}"
+                for name, inner in value.items()
+            )
+            return "{" + ", ".join(fields) + "}"
+        case list():
+            items = (json_text(inner, long_as_text=long_as_text) for inner in value)
+            return "[" + ", ".join(items) + "]"
     return json.dumps(value, ensure_ascii=False)

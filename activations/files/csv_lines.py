@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from activations.connectors import Batch
 from activations.files.lines import applied, not_of_this_sync, readable
+from activations.json_values import json_text
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
@@ -66,7 +66,7 @@ def _cell(value: Any, *, escape: bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False)
+        value = json_text(value)
     if not isinstance(value, str):
         return str(value)
     # Text that looks escaped is escaped too, so that it can be told from such text.

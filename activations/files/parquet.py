@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pyarrow as pa
 from activations.connectors import Batch
 from activations.errors import DestinationRefused
 from activations.files.lines import is_whole, not_of_this_sync, readable
-from activations.json_values import LongNumber
+from activations.json_values import json_text
 from profiles.sql_names import literal, quoted
 
 _NESTED = ("STRUCT(", "MAP(", "UNION(")
@@ -88,9 +87,8 @@ def _changes(batch: Batch) -> pa.Table:
 
 
 def _text(value: Any, kind: str) -> str:
-    # DuckDB rounds a number in JSON, but not one in a text.
-    is_long = isinstance(value, LongNumber) and kind.startswith("DECIMAL")
-    return json.dumps(str(value) if is_long else value)
+    # DuckDB rounds a number in JSON, but not one in a text; a union keeps the text.
+    return json_text(value, long_as_text="UNION" not in kind)
 
 
 def _read(con: duckdb.DuckDBPyConnection, old: Path | None, key: str) -> frozenset[str]:

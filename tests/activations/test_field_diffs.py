@@ -46,6 +46,19 @@ def test_a_change_is_told_field_by_field(crm: Bench, destination: Destination) -
     assert str(FieldChange("plan", "free", None)) == 'plan: "free" → null'
 
 
+def test_the_last_of_many_digits_is_a_change(
+    crm: Bench, destination: Destination
+) -> None:
+    row = "('a@x', [1234567890123456.7{}::decimal(38, 2)])"
+    build(crm, row.format(1), "email, fortune")
+    run_sync(crm.sync, data_dir=crm.data_dir, retry=crm.retry)
+    build(crm, row.format(2), "email, fortune")
+    told = changes(crm, "a@x")["a@x"]
+    assert [str(change) for change in told or ()] == [
+        "fortune: [1234567890123456.71] → [1234567890123456.72]"
+    ]
+
+
 def test_a_column_more_or_less_is_a_change(
     crm: Bench, destination: Destination
 ) -> None:

@@ -112,6 +112,8 @@ def test_decimals_keep_their_digits(number: Decimal) -> None:
     for written in (json_bytes(found), json_bytes({**found, "beside": 2**70})):
         assert json.loads(written, parse_float=Decimal)["x"] == number
     assert Decimal(json_text(found["x"])) == number
+    nested = json_text({"é": [found]})
+    assert json.loads(nested, parse_float=Decimal) == {"é": [{"x": number}]}
     shown = compile_value("{{ x }} {{ x * 2 }}", names=["x"])(found)
     exact, _, doubled = str(shown).partition(" ")
     assert Decimal(exact) == number
