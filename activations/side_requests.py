@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -19,32 +19,26 @@ ENTRY_NAMES = (
 _ANSWERED = (*SHARED_NAMES, *RESPONSE_NAMES)
 
 
-class Step(Part):
-    """A request that is made once a run, before the first record: it gives a value.
+class Paged(Part):
+    """A request that is made page after page.
 
-    `when` says whether it is made at all. `next`, where it is not null, is the `page`
-    of the same request made again, until there is a value. `wait_seconds` is how long
-    the tool needs afterwards, as when an audience takes members some seconds later.
+    `when` says whether it is made at all; `next`, where it is not null, is the `page`
+    of the same request made again.
     """
 
-    name: str
-    when: str | None = None
+    when: str = "{{ true }}"
     request: Request
-    value: str
     next: str | None = None
-    wait_seconds: float = Field(default=0, ge=0, le=60)
-    responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
+    _known: ClassVar[tuple[str, ...]]
+    """What `when` and the request may use."""
     _when: Renderer = PrivateAttr()
     _request: RequestTemplate = PrivateAttr()
-    _value: Renderer = PrivateAttr()
     _next: Renderer = PrivateAttr()
 
     @model_validator(mode="after")
-    def _compile(self) -> Step:
-        when = "{{ true }}" if self.when is None else self.when
-        self._when = compile_value(when, names=SHARED_NAMES)
-        self._request = self.request.compiled(names=(*SHARED_NAMES, "page"))
-        self._value = compile_value(self.value, names=_ANSWERED)
+    def _compile_paged(self) -> Self:
+        self._when = compile_value(self.when, names=self._known)
+        self._request = self.request.compiled(names=(*self._known, "page"))
         self._next = compile_value(self.next, names=_ANSWERED)
         return self
 
@@ -54,6 +48,26 @@ class Step(Part):
 
     def is_due(self, context: dict[str, Any]) -> bool:
         return bool(self._when(context))
+
+
+class Step(Paged):
+    """A request that is made once a run, before the first record: it gives a value.
+
+    Pages are asked for until there is one. `wait_seconds` is how long the tool needs
+    afterwards, as when an audience takes members some seconds later.
+    """
+
+    name: str
+    value: str
+    wait_seconds: float = Field(default=0, ge=0, le=60)
+    responses: tuple[ResponseRule, ...] = Field(default=(), strict=False)
+    _known = SHARED_NAMES
+    _value: Renderer = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _compile(self) -> Self:
+        self._value = compile_value(self.value, names=_ANSWERED)
+        return self
 
     def read(self, context: dict[str, Any]) -> tuple[Any, Any]:
         """The value that the answer gives, and the next page."""
@@ -107,36 +121,17 @@ class Find(Part):
         ]
 
 
-class Found(Part):
-    """A list in the answers to a request, page after page.
+class Found(Paged):
+    """A list in the answers to a request, of all its pages."""
 
-    `when` says whether it is asked for; `next`, where it is not null, is the `page` of
-    the same request made again.
-    """
-
-    when: str = "{{ true }}"
-    request: Request
     items: str
-    next: str | None = None
-    _when: Renderer = PrivateAttr()
-    _request: RequestTemplate = PrivateAttr()
+    _known = _ANSWERED
     _items: Renderer = PrivateAttr()
-    _next: Renderer = PrivateAttr()
 
     @model_validator(mode="after")
-    def _compile(self) -> Found:
-        self._when = compile_value(self.when, names=_ANSWERED)
-        self._request = self.request.compiled(names=(*_ANSWERED, "page"))
+    def _compile(self) -> Self:
         self._items = compile_value(self.items, names=_ANSWERED)
-        self._next = compile_value(self.next, names=_ANSWERED)
         return self
-
-    @property
-    def template(self) -> RequestTemplate:
-        return self._request
-
-    def is_due(self, context: dict[str, Any]) -> bool:
-        return bool(self._when(context))
 
     def read(self, context: dict[str, Any]) -> tuple[list[Any], Any]:
         """The items of one answer, and the next page."""
