@@ -8,7 +8,11 @@ copies of the project parse only the files in which they differ.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,8 +28,10 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from collector.datasets import EVENTS, Dataset
 from collector.landing import write_file
+from orchestration.dbt_runs import PARSED
 
 PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
+SHARED_PARSE = PROJECT_DIR.parent / ".pytest_cache" / PARSED
 DAY = "2026-11-01"
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 # A test reads what dbt returns and what it built. Telling it in a log as well takes a
@@ -132,17 +138,31 @@ def invoke_dbt(
     return dbtRunner(manifest).invoke([command, *QUIETLY, *place, *arguments])
 
 
-@cache
 def parsed(variables: tuple[str, ...], project_dir: Path = PROJECT_DIR) -> Any:
     """The manifest of the project under these `--vars`, without comments on tables.
 
-    Writing those takes a quarter of a run; `test_build.py` builds with them.
+    It is parsed once, and again when a file changes. Writing the comments takes a
+    quarter of a run; `test_build.py` builds with them.
     """
+    changed_at = max(path.stat().st_mtime_ns for path in project_dir.rglob("*"))
+    return _parsed(variables, project_dir, changed_at)
+
+
+@cache
+def _parsed(variables: tuple[str, ...], project_dir: Path, changed_at: int) -> Any:
+    place = parsing_dir() / str(abs(hash((variables, project_dir))))
+    if not place.exists():
+        place.mkdir()
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy(SHARED_PARSE, place)
     with pytest.MonkeyPatch.context() as environment:
-        # In one place, so that dbt finds what it has parsed of another copy.
-        environment.setenv("KITH_DATA_DIR", parsing_dir().name)
-        result = invoke_dbt("parse", *variables, *NO_ARTIFACTS, project_dir=project_dir)
+        # The same for all projects: under another one dbt parses every file anew.
+        environment.setenv("KITH_DATA_DIR", "nowhere")
+        options = (*variables, *NO_ARTIFACTS, "--target-path", str(place))
+        result = invoke_dbt("parse", *options, project_dir=project_dir)
     assert result.success, result.exception
+    if project_dir == PROJECT_DIR and not variables:
+        share(place / PARSED)
     manifest: Any = result.result
     manifest.disabled.clear()  # dbt's copy of a manifest breaks on what is disabled
     for node in manifest.nodes.values():
@@ -151,9 +171,19 @@ def parsed(variables: tuple[str, ...], project_dir: Path = PROJECT_DIR) -> Any:
 
 
 @cache
-def parsing_dir() -> TemporaryDirectory[str]:
+def parsing_dir() -> Path:
     """Where dbt keeps what it has parsed."""
-    return TemporaryDirectory(prefix="kith-parsed-")
+    place = TemporaryDirectory(prefix="kith-parsed-")
+    atexit.register(place.cleanup)
+    return Path(place.name)
+
+
+def share(made: Path) -> None:
+    """Keep what was parsed for other runs of tests: of that dbt parses what changed."""
+    SHARED_PARSE.parent.mkdir(exist_ok=True)
+    copy = SHARED_PARSE.with_suffix(f".{os.getpid()}")
+    shutil.copy(made, copy)
+    copy.replace(SHARED_PARSE)  # others may be reading the one before
 
 
 def vars_of(arguments: tuple[str, ...]) -> tuple[str, ...]:

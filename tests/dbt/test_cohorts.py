@@ -39,7 +39,6 @@ CATALOGUE = Catalogue(
     },
 )
 SELECTION = ("--select", "+cart_abandoners")
-PARSED_ANEW = ("--vars", "{with: cohort}")
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def test_a_cohort_has_who_was_in_it_then_and_what_they_were_like(
 
     def build(*arguments: str) -> tuple[set[str], set[tuple[str, int]]]:
         selection = (*SELECTION, "+cohort", "cohort_baseline")
-        project.dbt("run", *selection, *PARSED_ANEW, *arguments)
+        project.dbt("run", *selection, *arguments)
         members = project.query("select profile_id from audiences.cohort")
         baseline = project.query(
             "select profile_id, order_count from audiences.cohort_baseline"
@@ -152,4 +151,4 @@ def test_a_cohort_has_who_was_in_it_then_and_what_they_were_like(
     members, kept = build("--full-refresh")
     assert members == {visitor, profile_of(project, "phone")} != {visitor, phone}
     assert kept == baseline
-    project.dbt("test", "--select", "cohort", "cohort_baseline", *PARSED_ANEW)
+    project.dbt("test", "--select", "cohort", "cohort_baseline")

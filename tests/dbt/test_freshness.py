@@ -128,9 +128,7 @@ def test_old_inputs_are_told_and_too_old_ones_hold_the_audience(
     (scoring.project_dir / "models/audiences/scored.sql").write_text(
         "select profile_id from {{ ref('events') }}"
     )
-    scoring.dbt(
-        "run", "--select", "scored", "audience_freshness", "--vars", "{another: parse}"
-    )
+    scoring.dbt("run", "--select", "scored", "audience_freshness")
     left = scoring.query("select audience, input from monitoring.audience_freshness")
     assert left == [("scored", "events")], "what is no input any more is not told of"
 
