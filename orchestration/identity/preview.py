@@ -38,6 +38,7 @@ from orchestration.identity.rules import (
     read_rules,
     write_rule,
 )
+from orchestration.parsed_project import ParsedProject, parse_project
 from orchestration.project import DBT_PROJECT, destinations_file
 from orchestration.raw_files import local_raw
 from orchestration.targets import DUCKDB
@@ -97,7 +98,7 @@ def preview(
         ensure_datasets(work / "raw")
         for rule in decided:
             write_rule(work / "raw", rule)
-        _build(work, project_dir, blocked, on_node)
+        _build(work, parse_project(data_dir, project_dir), blocked, on_node)
         # dbt keeps its database open; nobody else does that one.
         publish(work / "warehouse.duckdb", work / "published")
         comparison = compare(published, current_build(work / "published"))
@@ -134,20 +135,22 @@ def _workplace(data_dir: Path) -> Iterator[Path]:
 
 def _build(
     work: Path,
-    project_dir: Path,
+    project: ParsedProject,
     blocked: Sequence[Identifier],
     on_node: Callable[[NodeResult], None] | None,
 ) -> None:
     arguments = ["run", "--select", *_SELECTED, "--exclude", *_LEFT_OUT]
     if blocked:
-        arguments += ["--vars", _vars(project_dir, blocked)]
+        arguments += ["--vars", _vars(project.project_dir, blocked)]
     with local_raw():
         run = run_dbt(
             arguments,
             data_dir=work,
-            project_dir=project_dir,
+            project_dir=project.project_dir,
             target=DUCKDB,
             on_node=on_node,
+            # Other variables are another parse.
+            manifest=None if blocked else project.load(),
         )
     if not run.succeeded:
         failed = [
@@ -178,7 +181,7 @@ def _vars(project_dir: Path, blocked: Sequence[Identifier]) -> str:
 
 def _syncs(data_dir: Path, work: Path) -> dict[str, SyncRows]:
     """What each sync of the working tree would send, now and then; nothing is sent."""
-    syncs = load_syncs(work, destinations_file=destinations_file())
+    syncs = load_syncs(data_dir, destinations_file=destinations_file())
     return {name: _rows(sync, data_dir, work) for name, sync in sorted(syncs.items())}
 
 

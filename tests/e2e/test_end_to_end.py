@@ -14,6 +14,7 @@ from segment.analytics.client import Client
 from collector.landing import land
 from orchestration.dbt_runs import run_dbt
 from orchestration.project import DBT_PROJECT
+from tests.dbt.conftest import parsed
 from tests.kith import Kith
 from tests.raw import read_raw
 from tests.servers import (
@@ -155,7 +156,10 @@ def test_a_killed_collector_loses_nothing_and_doubles_nothing(tmp_path: Path) ->
     assert arrived == {f"m{number}" for number in range(1_500)}
     # Its tests compare what arrived with what is stored.
     staging = ["build", "--select", "+conservation", "--indirect-selection", "cautious"]
-    run = run_dbt(staging, data_dir=data_dir, project_dir=DBT_PROJECT)
+    manifest = parsed(()).deepcopy()
+    run = run_dbt(
+        staging, data_dir=data_dir, project_dir=DBT_PROJECT, manifest=manifest
+    )
     assert run.succeeded, run
     assert "events_are_conserved" in {node.name for node in run.nodes}
     with duckdb.connect(str(data_dir / "warehouse.duckdb")) as connection:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.dbt_runs import PARSED
 from orchestration.project import prepare_manifest
 
 
@@ -19,11 +20,12 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def give_manifest(manifest: Path) -> Callable[[Path], None]:
-    """Put the manifest, as old as it is, into another data directory."""
+    """Put what was parsed, as old as it is, into another data directory."""
 
     def give(data_dir: Path) -> None:
         target = data_dir / "dbt" / "target"
         target.mkdir(parents=True)
-        shutil.copy2(manifest, target)
+        for file in (manifest, manifest.with_name(PARSED)):
+            shutil.copy2(file, target)
 
     return give

@@ -25,6 +25,7 @@ from orchestration.identity.explain import explain
 from orchestration.identity.identifiers import Identifier
 from orchestration.identity.preview import Preview, preview
 from orchestration.identity.rules import Rule, new_rule, write_rule
+from orchestration.parsed_project import parse_project
 from orchestration.project import DBT_PROJECT, DESTINATIONS
 from profiles.published import connect, current_build, publish
 from tests.dbt.conftest import DAY, Row, event_row
@@ -98,7 +99,10 @@ def previewed(
 def _build(data_dir: Path, project_dir: Path) -> Path:
     """Build the models, without their tests, and publish them."""
     run = run_dbt(
-        ["run", "--select", *MODELS], data_dir=data_dir, project_dir=project_dir
+        ["run", "--select", *MODELS],
+        data_dir=data_dir,
+        project_dir=project_dir,
+        manifest=parse_project(data_dir, project_dir).load(),
     )
     failed = [(node.name, node.message) for node in run.nodes if node.status == "error"]
     assert run.succeeded, run.problem or failed
@@ -116,8 +120,12 @@ def _fingerprints(data_dir: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return previewed(tmp_path_factory.mktemp("preview"), rules=[SPLIT, JOIN])
+def world(
+    tmp_path_factory: pytest.TempPathFactory, give_manifest: Callable[[Path], None]
+) -> World:
+    data_dir = tmp_path_factory.mktemp("preview")
+    give_manifest(data_dir)
+    return previewed(data_dir, rules=[SPLIT, JOIN])
 
 
 def test_what_was_told_of_profiles_comes_true(world: World) -> None:
