@@ -9,6 +9,8 @@ noted. Between its plan and its end a run has each of its caps to itself.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +18,18 @@ from urllib.parse import quote
 
 import duckdb
 
-from activations.errors import SyncRunning
+from activations.errors import CapHeld, SyncRunning
 from activations.facts import fact_files, view_facts
 from activations.journal import read_journals
 from activations.leases import LEASE_SECONDS, Lease, hold_lease
 from activations.payload import one
+from activations.retries import Retry
 from collector.datasets import SYNC_LOG
 from collector.object_storage import RawPlace
 
 _CAPS_SQL = Path(__file__).with_name("sql") / "caps.sql"
 _LOOK_SECONDS = 0.5
+_LOGGER = logging.getLogger(__name__)
 
 
 def leave_out_capped(
@@ -68,20 +72,50 @@ def caps_to_itself(
     log_dir: Path,
     *,
     seconds: float = LEASE_SECONDS,
+    within: float = Retry.seconds,
 ) -> Iterator[list[Lease]]:
-    """Hold all caps of a sync, waiting for other syncs that hold one of them."""
-    leases: list[Lease] = []
+    """Hold all caps of a sync, waiting for other syncs that hold one of them.
+
+    Raises `CapHeld` when it has waited for longer than `within` seconds in all.
+    """
+    give_up = time.monotonic() + within
     with contextlib.ExitStack() as held:
-        for cap in _caps_of(con, sync):
-            name = f"cap-{quote(cap, safe='')}"
-            while True:
-                try:
-                    lease = hold_lease(log_dir, name, seconds=seconds)
-                    leases.append(held.enter_context(lease))
-                    break
-                except SyncRunning:
-                    time.sleep(_LOOK_SECONDS)
-        yield leases
+        yield [
+            held.enter_context(_cap(sync, cap, log_dir, seconds=seconds, until=give_up))
+            for cap in _caps_of(con, sync)
+        ]
+
+
+@contextlib.contextmanager
+def _cap(
+    sync: str, cap: str, log_dir: Path, *, seconds: float, until: float
+) -> Iterator[Lease]:
+    """Hold a cap as soon as no other sync does."""
+    name = f"cap-{quote(cap, safe='')}"
+    began = time.monotonic()
+    with contextlib.ExitStack() as held:
+        for attempt in itertools.count():
+            try:
+                lease = held.enter_context(hold_lease(log_dir, name, seconds=seconds))
+                break
+            except SyncRunning as error:
+                if time.monotonic() >= until:
+                    raise CapHeld(
+                        f"{sync}: another sync has had the frequency cap '{cap}' to "
+                        f"itself for {time.monotonic() - began:,.0f} s, in process "
+                        f"{error.process}. This run did nothing; the next one tries "
+                        "again."
+                    ) from None
+                if attempt == 0:
+                    _LOGGER.warning(
+                        "%s waits for the frequency cap '%s', which another sync has "
+                        "to itself, in process %s.",
+                        sync,
+                        cap,
+                        error.process,
+                    )
+                time.sleep(_LOOK_SECONDS)
+        yield lease
 
 
 def _caps_of(con: duckdb.DuckDBPyConnection, sync: str) -> list[str]:

@@ -6,6 +6,7 @@
   - PayloadError            fix the sync's model (its key)       → nothing is sent
   - RequestError            ask for something else             → nothing is noted
   - SyncRunning             another run of the sync is under way → this run ends
+  - CapHeld                 another sync keeps a frequency cap   → this run ends
   - LeaseLost               another run took over meanwhile      → this run ends
   - AuthenticationError     fix a credential                     → the sync stops
   - DestinationRefused      fix the account's address or action  → the sync stops
@@ -54,9 +55,19 @@ class PayloadError(ActivationError):
 
 
 class SyncRunning(ActivationError):
-    """Another run of this sync holds its lease."""
+    """Another run of this sync holds its lease, in `process` if that is known."""
 
     stop_code = "overlap"
+
+    def __init__(self, message: str, *, process: int | str = "unknown") -> None:
+        self.process = process
+        super().__init__(message)
+
+
+class CapHeld(ActivationError):
+    """Another sync has not let go of a frequency cap in all the time there is."""
+
+    stop_code = "cap_held"
 
 
 class LeaseLost(ActivationError):

@@ -212,5 +212,6 @@ def _write(path: Path, holder: _Holder) -> None:
 
 def _running(name: str, process: int | str) -> SyncRunning:
     return SyncRunning(
-        f"{name} is being run already, by process {process}. This run did nothing."
+        f"{name} is being run already, by process {process}. This run did nothing.",
+        process=process,
     )

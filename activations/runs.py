@@ -149,9 +149,9 @@ def run_sync(
 ) -> SyncRun:
     """Make the destination hold the payload, as far as guards and answers allow.
 
-    Raises `ConfigError`, `PayloadError` or `SyncRunning` where nothing could start; a
-    run that was stopped on its way (credential, address, outage) says so in `stopped`.
-    However it ends, short of a kill, a fact tells of it.
+    Raises `ConfigError`, `PayloadError`, `SyncRunning` or `CapHeld` where nothing could
+    start; a run that was stopped on its way (credential, address, outage) says so in
+    `stopped`. However it ends, short of a kill, a fact tells of it.
     """
     started_at = datetime.now(UTC)
     run_id = f"{started_at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
@@ -170,7 +170,13 @@ def run_sync(
                 con = stack.enter_context(open_published(data_dir / "published"))
             land_what_is_left(raw, log_dir, sync.name, lease=lease)
             caps = stack.enter_context(
-                caps_to_itself(con, sync.name, log_dir, seconds=lease_seconds)
+                caps_to_itself(
+                    con,
+                    sync.name,
+                    log_dir,
+                    seconds=lease_seconds,
+                    within=(retry or Retry()).seconds,
+                )
             )
             plan = make_plan(sync, data_dir=data_dir, con=con)
             log = SyncLog(

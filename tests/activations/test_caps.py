@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activations.connectors import Outcome
-from activations.errors import LeaseLost
+from activations.errors import CapHeld, LeaseLost
 from activations.leases import Together, hold_lease
 from collector.datasets import SYNC_LOG
 from collector.landing import write_file
@@ -224,6 +225,25 @@ def test_syncs_that_run_at_once_share_a_cap(
     assert contacts(destination) == dict.fromkeys(PEOPLE.values(), 1)
     with hold_lease(crm.data_dir / "log", "cap-a%20week%2Fof%20mails"):
         pass
+
+
+def test_a_run_waits_for_a_cap_says_so_and_gives_up(
+    crm: Bench, destination: Destination, caplog: pytest.LogCaptureFixture
+) -> None:
+    crm.people([0])
+    publish(crm.con, [Cap("weekly", 1, 7, (NAME,), {})])
+    impatient = replace(crm, retry=replace(crm.retry, seconds=0.6))
+    told = f"'weekly' .* in process {os.getpid()}"
+    with (
+        hold_lease(crm.data_dir / "log", "cap-weekly"),
+        pytest.raises(CapHeld, match=told),
+    ):
+        impatient.run()
+    assert destination.requests == []
+    assert [run["stop_code"] for run in crm.runs()] == ["cap_held"]
+    [waited] = caplog.messages
+    assert waited.startswith(f"{NAME} waits for the frequency cap 'weekly'")
+    assert crm.run().succeeded.total == 1
 
 
 def test_a_run_that_lost_a_cap_sends_no_more(crm: Bench) -> None:
