@@ -1,4 +1,4 @@
-"""`kith new`: writes the files of an event, trait, audience, sync, entity, account."""
+"""`kith new`: writes the files that an event, trait, audience and so on begin with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from string import Template
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     AUDIENCE = "audience"
     SYNC = "sync"
     ENTITY = "entity"
+    LOOKUP = "lookup"
     DESTINATION = "destination"
 
 
@@ -55,11 +56,13 @@ def new(
     name: Annotated[
         str,
         typer.Argument(
-            help="snake_case; a sync is <destination>__<name>.", show_default=False
+            help="snake_case; a sync is <destination>__<name>, a lookup has the name "
+            "of the event's model.",
+            show_default=False,
         ),
     ],
 ) -> None:
-    """Start a new event, trait, audience, sync, entity or destination.
+    """Start a new event, lookup, trait, audience, sync, entity or destination.
 
     For example: kith new event video_played, kith new sync crm__video_fans
     """
@@ -108,6 +111,8 @@ def _plan(kind: Kind, name: str, root: Path) -> Plan:
         step = f"It plans the event '{title}'; change meta.event if it is called else."
         model = {"event": models / "events" / name}
         return Plan(model, values | {"title": title}, step)
+    if kind is Kind.LOOKUP:
+        return _plan_lookup(name, models / "events")
     if kind is Kind.TRAIT:
         return _plan_trait(name, models)
     return _plan_entity(name, models / "entities")
@@ -119,18 +124,51 @@ def _plan_trait(name: str, models: Path) -> Plan:
         f"Say what its traits are, then run: ./kith trait compile traits_{name}\n"
         "and join it in models/profiles/profiles.sql to publish them."
     )
-    events = sorted(
-        path.stem for path in (models / "events").glob("*.yml") if _plans_event(path)
-    )
-    values = {"name": name, "event": events[0] if events else "an_event"}
+    events = _planned_events(models / "events")
+    values = {"name": name, "event": min(events, default="an_event")}
     model = {"trait": models / "traits" / f"traits_{name}"}
     return Plan(model, values, step, is_compiled=True)
 
 
-def _plans_event(path: Path) -> bool:
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    [model] = document["models"]
-    return "event" in model.get("config", {}).get("meta", {})
+def _plan_lookup(event: str, folder: Path) -> Plan:
+    """What is known of a thing that the event names: by its first id, if any."""
+    events = _planned_events(folder)
+    if event not in events:
+        raise Problem(
+            f"no model in models/events plans an event and is called '{event}'. "
+            f"Events: {', '.join(sorted(events))}."
+        )
+    named = [
+        column["name"]
+        for column in events[event].get("columns", ())
+        if "property" in column.get("config", {}).get("meta", {})
+    ]
+    if not named:
+        raise Problem(f"{event} has no property to look anything up by.")
+    key = next((name for name in named if name.endswith("_id")), named[0])
+    thing = key.removesuffix("_id")
+    title = events[event]["config"]["meta"]["event"]
+    step = (
+        f"Say which table knows the {thing}, by which key, and what to add,\n"
+        "then run: ./kith lookup compile"
+    )
+    values = {"event": event, "title": title, "property": key, "thing": thing}
+    model = {"lookup": folder / f"{event}_enriched"}
+    return Plan(model, values, step, is_compiled=True)
+
+
+def _planned_events(folder: Path) -> dict[str, dict[str, Any]]:
+    """The models that plan an event, as their ymls describe them, by name."""
+    models = (
+        model
+        for path in folder.glob("*.yml")
+        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+    )
+    return {
+        model["name"]: model
+        for model in models
+        if "event" in model.get("config", {}).get("meta", {})
+    }
 
 
 def _plan_entity(name: str, folder: Path) -> Plan:

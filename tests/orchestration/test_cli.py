@@ -17,6 +17,7 @@ from orchestration.cli.new import Kind, create
 from orchestration.cli.problems import Problem
 from orchestration.conditions.catalogue import read_catalogue
 from orchestration.dbt_runs import run_dbt
+from orchestration.lookups.compiling import compile_lookups
 from orchestration.project import ROOT, prepare_manifest
 from orchestration.traits.compiling import (
     compile_topics,
@@ -99,6 +100,7 @@ def test_help_names_every_command(kith: Kith, call: Call) -> None:
         (["new", "sync", "nobody__fans"], "Accounts: crm, files"),
         (["new", "sync", "fans"], "<destination>__<name>"),
         (["new", "destination", "crm"], "has an account 'crm' already"),
+        (["new", "lookup", "product_seen"], "Events: order_completed, order_refunded"),
     ],
 )
 def test_a_mistake_is_told_in_a_line_and_exits_with_2(
@@ -146,18 +148,31 @@ def test_check_finds_every_problem_at_once(kith: Kith, tmp_path: Path) -> None:
     assert "webhook" in result.stderr
 
 
-def compile_all_traits(project: Path, data_dir: Path) -> None:
-    """What `kith trait compile --all` does, in this project."""
+NAMES = """
+models:
+  - name: names
+    columns:
+      - {name: name, data_type: varchar, data_tests: [unique]}
+      - {name: label, data_type: varchar}
+"""
+
+
+def compile_traits_and_lookups(project: Path, data_dir: Path) -> None:
+    """What `kith trait compile --all` and `kith lookup compile` do, in this project."""
     catalogue = read_catalogue(prepare_manifest(data_dir, project_dir=project))
     compiled, problems = compile_topics(project, catalogue)
     assert not problems
     write_topics(project, compiled, are_all=True)
     assert not trait_problems(project, catalogue)
+    changes, problems = compile_lookups(project, catalogue)
+    assert changes
+    assert not problems
 
 
 def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None:
     for kind, name in (
         (Kind.EVENT, "video_played"),
+        (Kind.LOOKUP, "video_played"),
         (Kind.TRAIT, "video"),
         (Kind.AUDIENCE, "video_fans"),
         (Kind.SYNC, "crm__video_fans"),
@@ -165,10 +180,16 @@ def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None
     ):
         lines = create(kind, name, root=checkout)
         assert any(line.startswith("wrote dbt_project/models/") for line in lines)
-    compile_all_traits(checkout / "dbt_project", tmp_path / "data")
+    # What is known of the things that the new lookup is about.
+    names = checkout / "dbt_project/models/entities/names"
+    names.with_suffix(".sql").write_text("select 'a' as name, 'A' as label\n")
+    names.with_suffix(".yml").write_text(NAMES)
+    compile_traits_and_lookups(checkout / "dbt_project", tmp_path / "data")
     new = {"video_played", "traits_video", "video_fans", "crm__video_fans"}
+    new |= {"video_played_enriched", "lookup_counts"}
     new |= {"int_video_club_edges", "int_video_club_clusters", "video_club_profiles"}
-    for command in (["run"], ["test", "--select", *new]):
+    with_parents = [f"+{name}" for name in new]
+    for command in (["run", "--select", *with_parents], ["test", "--select", *new]):
         done = run_dbt(
             command, data_dir=tmp_path / "data", project_dir=checkout / "dbt_project"
         )
