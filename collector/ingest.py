@@ -82,10 +82,12 @@ def make_rows(request: Request, reception: Reception, *, max_events: int) -> Row
             "too_many_events", f"a batch may hold {max_events} events", replayable=True
         )
         rows += [quarantined(raw, reason, reception) for raw in events[max_events:]]
+    limit = reception.max_event_bytes
     try:
-        lines, near = _written(rows, bounds.longest_line(reception.max_event_bytes))
+        lines, near = _written(rows, bounds.longest_line(limit))
         if not request.is_shallow:
-            near = range(len(rows))
+            each = enumerate(lines.splitlines())
+            near = [index for index, line in each if bounds.is_near(line, limit)]
     except (TypeError, ValueError, RecursionError):
         # Something in one of them is no JSON, or nests without end: look at them all.
         near = range(len(rows))
