@@ -5,13 +5,16 @@ It is read here, once, and handed to dbt by the environment.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -20,6 +23,7 @@ DUCKDB = "duckdb"
 VARIABLE = "KITH_TARGET"
 # The oldest Java that the pinned Spark runs on.
 _JAVA = 17
+_ENDS_WITHIN = 5.0
 _INSTALL = (
     ".venv/bin/python -m pip install --require-hashes --no-deps "
     "-r requirements-spark.lock"
@@ -80,6 +84,7 @@ def require(target: Target, data_dir: Path) -> None:
     if target.method == "session":
         _require_session(target)
         _require_own_session(data_dir)
+        _end_session_at_exit()
         # Where Spark keeps its tables; the log of its catalog needs it from the start.
         (data_dir / target.type).mkdir(parents=True, exist_ok=True)
 
@@ -141,3 +146,24 @@ def _require_own_session(data_dir: Path) -> None:
             f"Spark runs in this process already and keeps its tables in {place}; "
             f"a build of {data_dir} needs a process of its own"
         )
+
+
+@cache
+def _end_session_at_exit() -> None:
+    atexit.register(_end_session)
+
+
+def _end_session() -> None:
+    """End the way to Spark, if there is one, and wait for the thread that tidies it.
+
+    Asleep while Python ends, that thread keeps what it knows of: DuckDB's module would
+    be among it, and complain on standard error.
+    """
+    pyspark = sys.modules.get("pyspark")
+    gateway = pyspark and pyspark.SparkContext._gateway
+    if not gateway:
+        return
+    gateway.shutdown()
+    for thread in threading.enumerate():
+        if type(thread).__name__ == "FinalizerWorker":
+            thread.join(timeout=_ENDS_WITHIN)
