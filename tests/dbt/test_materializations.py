@@ -37,6 +37,26 @@ EXCHANGED = """
 select ids.id, {{ var('build') }} as build%s
 from (values ({{ var('build') }}), (9), (null)) as ids (id)
 """
+# What a post-hook writes lasts, and one that fails takes the rows with it.
+HOOKED = """
+{{ config(
+    materialized='%s',
+    post_hook="{{ 'select * from nowhere' if var('broken')
+        else 'create table made.hook_' ~ this.identifier ~ '_' ~ var('build')
+            ~ ' as select ' ~ var('build') ~ ' as build' }}"
+) }}
+select 1 as left_id, {{ var('build') }} + 1 as right_id, {{ var('build') }} as batch_id
+"""
+HEADER = """{% call set_sql_header(config) %}
+create or replace temp macro seven() as 7;
+{% endcall %}"""
+# Keys that dbt-duckdb takes and that are no names of columns; a header; no key at all.
+KEYED = """
+%s{{ config(
+    materialized='incremental', incremental_strategy='delete+insert', unique_key=%s
+) }}
+select 1 as id, 2 as "Own", %s as build
+"""
 # What Kith's own way does not know is left to dbt-duckdb.
 ASKING = """
 {{ config(
@@ -48,6 +68,13 @@ ASKING = """
 ) }}
 select {{ "error('broken')" if var('broken') else "1" }} as id
 """
+KEYS = {
+    "without_key": ("", "none"),
+    "by_pair": ("", "'id, \"Own\"'"),
+    "by_sql": ("", "'coalesce(id, 0)'"),
+    "by_quoted": ("", "['\"Own\"']"),
+    "with_header": (HEADER, "'id'"),
+}
 WIDER = "{{ \", 'new' as note\" if var('build') == 2 }}"
 DESCRIBED = """
 models:
@@ -75,6 +102,11 @@ from (
 where schema_name = 'made' and comment is not null
 order by all
 """
+HOOKS = """
+select table_name from duckdb_tables()
+where starts_with(table_name, 'hook_')
+order by all
+"""
 ASKED = """
 select table_name, index_count, build
 from duckdb_tables()
@@ -99,6 +131,9 @@ class Run:
     replaced: Found
     widened: Found
     asked: Found
+    hooked: Found
+    hooks: Found
+    keyed: dict[str, Found]
     comments: Found
 
 
@@ -114,8 +149,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
         "models/widened.sql": EXCHANGED % ("append", "append_new_columns", WIDER),
         "models/asking_table.sql": ASKING % "table",
         "models/asking_rows.sql": ASKING % "incremental",
+        "models/hooked.sql": HOOKED % "table",
+        "models/linked.sql": HOOKED % "clusters",
         "models/described.yml": DESCRIBED,
     }
+    for name, (header, key) in KEYS.items():
+        build = "{{ var('build') }}" + (" + seven()" if header else "")
+        files[f"models/{name}.sql"] = KEYED % (header, key, build)
     (directory / "models").mkdir()
     for name, text in files.items():
         (directory / name).write_text(text)
@@ -138,6 +178,9 @@ def _run(project: Project, variables: str) -> Run:
         project.query("select * from made.replaced order by all"),
         project.query("select * from made.widened order by all"),
         project.query(ASKED),
+        project.query("select right_id from made.hooked"),
+        project.query(HOOKS),
+        {name: project.query(f"from made.{name} order by all") for name in KEYS},
         project.query(COMMENTS),
     )
 
@@ -168,9 +211,31 @@ def test_what_a_model_asks_of_dbt_duckdb_is_done(runs: dict[str, Run]) -> None:
         ]
 
 
+def test_what_a_hook_writes_after_a_model_is_kept(runs: dict[str, Run]) -> None:
+    names = [("hook_hooked_1",), ("hook_linked_1",)]
+    assert runs["first"].hooks == names
+    assert runs["second"].hooks == sorted(
+        [*names, ("hook_hooked_2",), ("hook_linked_2",)]
+    )
+
+
+def test_keys_in_sql_and_a_header_are_dbt_duckdbs(runs: dict[str, Run]) -> None:
+    """Also where the table is there already."""
+    replaced = [(1, 2, 2)]
+    assert runs["second"].keyed == {
+        "without_key": [(1, 2, 1), (1, 2, 2)],
+        "by_pair": replaced,
+        "by_sql": replaced,
+        "by_quoted": replaced,
+        "with_header": [(1, 2, 9)],
+    }
+
+
 def test_what_fails_leaves_all_as_it_was(runs: dict[str, Run]) -> None:
     broken = runs["broken"]
-    assert {node.status for node in broken.nodes.values()} == {"error"}
+    failed = broken.nodes.keys() - KEYS.keys()
+    assert {broken.nodes[name].status for name in failed} == {"error"}
+    assert broken.hooked == runs["second"].hooked == [(3,)]
     assert broken.turning == runs["second"].turning
     assert broken.replaced == runs["second"].replaced
 

@@ -63,9 +63,23 @@
         existing is not none and existing.type == 'table' and not should_full_refresh()
         and not asks_for_more()
         and config.get('incremental_strategy') in ['append', 'delete+insert', 'touched_nodes']
+        and (config.get('incremental_strategy') == 'append' or has_columns_as_key())
         and config.get('on_schema_change') in [none, 'ignore']
         and not (config.get('incremental_predicates') or config.get('predicates'))
+        and not config.get('sql_header')
     ) -}}
+{% endmacro %}
+
+
+{#- Whether the unique_key is names of columns, where dbt-duckdb takes any SQL, or none. -#}
+{% macro has_columns_as_key() %}
+    {%- set keys = config.get('unique_key') or [''] -%}
+    {%- set keys = [keys] if keys is string else keys -%}
+    {%- set columns = namespace(only=true) -%}
+    {%- for key in keys if not modules.re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', key) -%}
+        {%- set columns.only = false -%}
+    {%- endfor -%}
+    {{- return(columns.only) -}}
 {% endmacro %}
 
 

@@ -8,6 +8,7 @@
     {{ run_hooks(pre_hooks) }}
     {% set target = replace_table(compiled_code) %}
     {{ run_hooks(post_hooks) }}
+    {% do adapter.commit() %}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
 

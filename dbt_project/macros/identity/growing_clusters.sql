@@ -30,7 +30,6 @@
         create_view_as(target, present_nodes(nodes, names, settings)),
     ]) %}
     {% do persist_docs(target, model) %}
-    {% do adapter.commit() %}
     {{- return(target) -}}
 {% endmacro %}
 
@@ -65,7 +64,6 @@
         new_names,
         ['name_id', 'cluster_id', 'batch_id', 'rules_version'],
     ) %}
-    {% do adapter.commit() %}
     {{- return(this.incorporate(type='view')) -}}
 {% endmacro %}
 

@@ -50,6 +50,7 @@
     {% do drop_work_table(compared) %}
 
     {{ run_hooks(post_hooks) }}
+    {% do adapter.commit() %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 

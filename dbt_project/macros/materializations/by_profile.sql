@@ -39,12 +39,12 @@
         ) %}
     {% endif %}
     {% do note_followed_profiles(state, noted) %}
-    {% do adapter.commit() %}
     {% if touched is not none %}
         {% do drop_work_tables() %}
     {% endif %}
 
     {{ run_hooks(post_hooks) }}
+    {% do adapter.commit() %}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
 

@@ -41,9 +41,9 @@
         {% do drop_work_tables() %}
     {% endif %}
     {% do note_state_of_events(state) %}
-    {% do adapter.commit() %}
 
     {{ run_hooks(post_hooks) }}
+    {% do adapter.commit() %}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
 

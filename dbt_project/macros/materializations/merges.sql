@@ -34,6 +34,7 @@
     {% do drop_work_tables() %}
 
     {{ run_hooks(post_hooks) }}
+    {% do adapter.commit() %}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
 

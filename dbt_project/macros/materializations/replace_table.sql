@@ -1,5 +1,6 @@
-{#- Ends a materialization that computed its rows in work tables: puts the rows of `sql`
-    in place of the model's table, in one step for its readers. -#}
+{#- What a materialization does with rows that it computed in work tables: puts the rows of
+    `sql` in place of the model's table, in one step for its readers. After the post-hooks
+    the materialization commits: without that all would be rolled back without a word. -#}
 {% macro replace_table(sql) %}
     {{- return(adapter.dispatch('replace_table')(sql)) -}}
 {% endmacro %}
@@ -41,8 +42,6 @@
         alter table {{ intermediate }} rename to {{ adapter.quote(target.identifier) }};
     {%- endcall %}
     {% do persist_docs(target, model) %}
-    {#- Without its own commit the new table would be rolled back without a word. -#}
-    {% do adapter.commit() %}
     {{- return(target) -}}
 {% endmacro %}
 
@@ -73,13 +72,12 @@
 {% endmacro %}
 
 
-{#- Ends a materialization that computed rows for a part of the model's table: puts them
-    in place of those that go; see replace_rows. -#}
+{#- The same with rows for a part of the model's table: puts them in place of those that
+    go; see replace_rows. -#}
 {% macro replace_part(target, going, rows, columns) %}
     {#- dbt asks for a main statement; where there are transactions, it begins one. -#}
     {% call statement('main') -%}
         select count(*) as row_count from {{ rows }}
     {%- endcall %}
     {% do replace_rows(target, going, rows, columns) %}
-    {% do adapter.commit() %}
 {% endmacro %}

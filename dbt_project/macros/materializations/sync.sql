@@ -56,12 +56,12 @@
             {{ quality }}
         {%- endcall %}
     {% endif %}
-    {% do adapter.commit() %}
     {% if rules %}
         {% do drop_work_tables() %}
     {% endif %}
 
     {{ run_hooks(post_hooks) }}
+    {% do adapter.commit() %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
