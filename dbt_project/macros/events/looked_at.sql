@@ -5,12 +5,21 @@
     batch than the table holds, or at everything and begins the table anew: when the plan
     is another one, and when stg_events was itself made anew since. -#}
 
-{#- Changes whenever the plan does, and what is done about violations. -#}
+{#- Changes whenever the plan does, and what is done about violations. Every event model
+    asks for it and it takes a look at all of them, so it is found once in a run, and kept
+    in `graph`, which dbt makes for each run. -#}
 {% macro plan_version() %}
+    {%- if 'plan_version' in graph -%}
+        {{- return(graph['plan_version']) -}}
+    {%- endif -%}
     {%- set said = [
         plan_rules(planned_events(), common_rules()), var('enforcement', {})
     ] -%}
-    {{- return(local_md5(said | string)[:12]) -}}
+    {%- set version = local_md5(said | string)[:12] -%}
+    {%- if execute -%}
+        {%- do graph.update({'plan_version': version}) -%}
+    {%- endif -%}
+    {{- return(version) -}}
 {% endmacro %}
 
 
