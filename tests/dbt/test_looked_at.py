@@ -13,7 +13,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.dbt.conftest import PROJECT_DIR, Project, event_row
+from tests.dbt.conftest import (
+    NO_ARTIFACTS,
+    PROJECT_DIR,
+    Project,
+    event_row,
+    invoke_dbt,
+    parsed,
+)
 
 MODELS = ("renamed_events", "event_violations", "found_properties", "schema_explorer")
 TABLES = ("staging.event_violations", "staging.found_properties")
@@ -192,6 +199,26 @@ def test_a_repeated_key_is_found_until_it_is_gone(
     )
     with pytest.raises(AssertionError, match="unique_key_stg_events"):
         project.dbt(*test)
+
+
+def test_the_plan_is_the_same_in_any_order_of_parsing(
+    make_project: Callable[[], Project],
+) -> None:
+    """dbt parses only what has changed, and puts that last."""
+    make_project()
+    manifest, other = parsed(()).deepcopy(), parsed(()).deepcopy()
+    other.nodes = dict(reversed(other.nodes.items()))
+    other.build_flat_graph()
+    assert plan_version(manifest) == plan_version(other)
+
+
+def plan_version(manifest: Any) -> str:
+    result = invoke_dbt(
+        "compile", "--inline", "{{ plan_version() }}", *NO_ARTIFACTS, manifest=manifest
+    )
+    assert result.success, result.exception
+    compiled: Any = result.result
+    return str(compiled.results[0].node.compiled_code)
 
 
 def store_again(project: Project, message_id: str, *, batch: str) -> None:

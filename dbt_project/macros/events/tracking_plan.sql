@@ -20,7 +20,9 @@
     {%- set events = [] -%}
     {%- set problems = [] -%}
     {%- set planners = {} -%}
-    {%- set models = graph.nodes.values() if execute else [] -%}
+    {#- dbt has them in the order in which it parsed them, of which some may be new. -#}
+    {%- set models = graph.nodes.values() | sort(attribute='unique_id')
+        if execute else [] -%}
     {%- for model in models if model.resource_type == 'model' and model.config.meta.event -%}
         {%- do problems.extend(plan_problems(model)) -%}
         {%- set event = dict(model.config.meta) -%}
