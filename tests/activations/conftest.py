@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from tests.activations.bench import Bench, bench
+from tests.activations.postgres_server import PostgresServer, run_postgres
 from tests.activations.processes import Start, start_run
 from tests.activations.scripted import Destination, run_destination
+from tests.object_storage import ObjectServer
 
 
 @pytest.fixture
@@ -39,3 +41,31 @@ def start() -> Iterator[Start]:
         if process.returncode is None:
             process.kill()
             process.communicate()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Bench:
+    """A mirror of people in a CSV file."""
+    return bench(tmp_path, "files", {"location": str(tmp_path / "out")}, action="file")
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[ObjectServer]:
+    """Object storage with a bucket."""
+    server = ObjectServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[PostgresServer]:
+    """A real Postgres server."""
+    with run_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def server(cluster: PostgresServer) -> PostgresServer:
+    """The Postgres server, with an empty schema."""
+    cluster.run("drop schema public cascade; create schema public")
+    return cluster

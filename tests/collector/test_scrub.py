@@ -20,7 +20,7 @@ from collector.mending import FOREIGN
 from collector.raw import ensure_datasets
 from collector.scrub import scrub
 from collector.segments import SEALED
-from tests.collector.test_compaction import write_events
+from tests.collector.small_files import write_events
 from tests.collector.test_landing import segment
 from tests.faults import event_line
 

@@ -15,7 +15,7 @@ from collector.settings import CollectorSettings
 from orchestration.defs.scrub import scrub as scrub_job
 from orchestration.project import DBT_PROJECT, BuildError, build
 from orchestration.raw_files import compact_before_build
-from tests.collector.test_compaction import files, write_events
+from tests.collector.small_files import files, write_events
 from tests.kith import Kith
 
 
