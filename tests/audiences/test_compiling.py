@@ -263,7 +263,7 @@ def test_compiled_models_are_in_the_style_of_the_house(tmp_path: Path) -> None:
     definitions: dict[str, Definition] = {}
 
     @settings(
-        max_examples=3,
+        max_examples=2,
         deadline=None,
         derandomize=True,
         database=None,

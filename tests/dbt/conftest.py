@@ -148,6 +148,12 @@ def parsed(variables: tuple[str, ...], project_dir: Path = PROJECT_DIR) -> Any:
     return _parsed(variables, project_dir, changed_at)
 
 
+def write_parsed(project_dir: Path, file: Path) -> Path:
+    """Write `manifest.json` of a copy of the project, as a parse of its own would."""
+    parsed((), project_dir).writable_manifest().write(str(file))
+    return file
+
+
 @cache
 def _parsed(variables: tuple[str, ...], project_dir: Path, changed_at: int) -> Any:
     place = parsing_dir() / str(abs(hash((variables, project_dir))))

@@ -18,12 +18,13 @@ from orchestration.cli.problems import Problem
 from orchestration.conditions.catalogue import read_catalogue
 from orchestration.dbt_runs import run_dbt
 from orchestration.lookups.compiling import compile_lookups
-from orchestration.project import ROOT, prepare_manifest
+from orchestration.project import ROOT
 from orchestration.traits.compiling import (
     compile_topics,
     trait_problems,
     write_topics,
 )
+from tests.dbt.conftest import write_parsed
 from tests.kith import Kith
 
 COMMANDS = (
@@ -157,9 +158,9 @@ models:
 """
 
 
-def compile_traits_and_lookups(project: Path, data_dir: Path) -> None:
+def compile_traits_and_lookups(project: Path, manifest: Path) -> None:
     """What `kith trait compile --all` and `kith lookup compile` do, in this project."""
-    catalogue = read_catalogue(prepare_manifest(data_dir, project_dir=project))
+    catalogue = read_catalogue(manifest)
     compiled, problems = compile_topics(project, catalogue)
     assert not problems
     write_topics(project, compiled, are_all=True)
@@ -184,7 +185,8 @@ def test_what_new_writes_builds_as_it_is(checkout: Path, tmp_path: Path) -> None
     names = checkout / "dbt_project/models/entities/names"
     names.with_suffix(".sql").write_text("select 'a' as name, 'A' as label\n")
     names.with_suffix(".yml").write_text(NAMES)
-    compile_traits_and_lookups(checkout / "dbt_project", tmp_path / "data")
+    manifest = write_parsed(checkout / "dbt_project", tmp_path / "manifest.json")
+    compile_traits_and_lookups(checkout / "dbt_project", manifest)
     new = {"video_played", "traits_video", "video_fans", "crm__video_fans"}
     new |= {"video_played_enriched", "lookup_counts"}
     new |= {"int_video_club_edges", "int_video_club_clusters", "video_club_profiles"}

@@ -12,8 +12,9 @@ import pytest
 
 from collector import strict_yaml
 from orchestration.plan_problems import data_problems, plan_problems
-from orchestration.project import DBT_PROJECT, prepare_manifest
+from orchestration.project import DBT_PROJECT
 from orchestration.yml_lines import YmlLines
+from tests.dbt.conftest import write_parsed
 from tests.plans import Node, model, write_manifest
 
 PAID = """\
@@ -168,7 +169,7 @@ def test_a_project_that_dbt_reads_can_be_a_wrong_plan(tmp_path: Path) -> None:
     line = next(number for number, text in enumerate(lines) if "minimum: 0" in text)
     lines[line] = lines[line].replace("minimum: 0", "minimun: 0")
     file.write_text("\n".join(lines))
-    manifest = prepare_manifest(tmp_path / "data", project_dir=project_dir)
+    manifest = write_parsed(project_dir, tmp_path / "manifest.json")
     found = plan_problems(manifest, project_dir)
     assert [problem.partition("; ")[0] for problem in found] == [
         f"dbt_project/models/events/order_completed.yml:{line + 1}: "

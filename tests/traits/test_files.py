@@ -130,7 +130,7 @@ def test_compiled_models_pass_the_lint_of_the_project(tmp_path: Path) -> None:
     random = Random(3)  # noqa: S311 - nothing secret
     asked = list(as_definitions())
     settings = [{"per": "profile"}, {"per": "account"}]
-    for number in range(8):
+    for number in range(4):
         definitions = {
             f"a_trait_with_a_long_name_{place}": {**one, "event": "thing_done"}
             for place, one in enumerate(random.sample(asked, 6))
