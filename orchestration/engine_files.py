@@ -38,20 +38,15 @@ def _nodes(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield node
 
 
-def _is_exported(config: dict[str, Any]) -> bool:
-    """The same question stands in the macro `export_relations`."""
-    return (
-        config["materialized"] == "view"
-        or (config.get("file_format") or _PARQUET) != _PARQUET
-    )
-
-
 def _table(node: dict[str, Any], place: Path) -> EngineTable:
     schema, name = node["schema"], node["alias"]
-    if _is_exported(node["config"]):
+    directory = place / "warehouse" / f"{schema}.db" / name
+    # A view has none; other kinds of models than dbt's own may be views as well.
+    if (node["config"].get("file_format") or _PARQUET) != _PARQUET or (
+        not directory.exists()
+    ):
+        # Where the macro `export_relations` writes these.
         directory = place / "exports" / schema / name
-    else:
-        directory = place / "warehouse" / f"{schema}.db" / name
     columns = node["columns"].values()
     types = {
         column["name"]: _TYPES[column["data_type"]]
