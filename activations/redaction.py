@@ -47,8 +47,12 @@ def _character(character: str) -> str:
         json.dumps(character)[1:-1],
         "".join(rf"\u{half}" for half in halves),
         "".join(f"%{byte:02x}" for byte in character.encode(errors=_LONE)),
-        *({"+"} if character == " " else ()),
+        *({"+", "%2b"} if character == " " else ()),
         *({r"\/"} if character == "/" else ()),
     }
+    pattern = "|".join(map(re.escape, sorted(ways, key=len, reverse=True)))
+    # What was written so once may be again: an address in another one, JSON in JSON.
+    pattern = pattern.replace("%", "%(?:25)*")
+    pattern = re.sub(r"(?:\\\\)+", lambda _: r"\\{1,4}", pattern)
     # Digits of hexadecimal numbers are written either way.
-    return f"(?i:{'|'.join(map(re.escape, sorted(ways, key=len, reverse=True)))})"
+    return f"(?i:{pattern})"

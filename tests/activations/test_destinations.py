@@ -115,7 +115,12 @@ def test_headers_that_carry_credentials_are_secrets(tmp_path: Path, name: str) -
     assert "s3cret" not in repr(account)
 
 
-# Python's ways, JavaScript's, Go's, and what PHP makes of a slash.
+def in_json(text: str) -> str:
+    """The text as JSON has it, and PHP has a slash."""
+    return json.dumps(text)[1:-1].replace("/", r"\/")
+
+
+# Python's ways, JavaScript's, Go's, what PHP makes of a slash, and some of them twice.
 WRITERS: tuple[Callable[[str], str], ...] = (
     str,
     quote,
@@ -124,7 +129,9 @@ WRITERS: tuple[Callable[[str], str], ...] = (
     lambda text: re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")),
     lambda text: json.dumps(text)[1:-1],
     lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-    lambda text: json.dumps(text)[1:-1].replace("&", r"\u0026").replace("/", r"\/"),
+    lambda text: in_json(text).replace("&", r"\u0026"),
+    lambda text: in_json(in_json(text)),
+    lambda text: quote(quote_plus(text)),
 )
 
 
@@ -134,6 +141,8 @@ WRITERS: tuple[Callable[[str], str], ...] = (
     write=st.sampled_from(WRITERS),
 )
 @example("s3cret+/=& 0", quote)
+@example("s3cret+/=&\\ 0", WRITERS[-1])
+@example('s3cret+/=&\\ 0"', WRITERS[-2])
 def test_a_secret_is_told_in_no_spelling(
     secret: str, write: Callable[[str], str]
 ) -> None:
