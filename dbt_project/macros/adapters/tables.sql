@@ -2,11 +2,26 @@
     renames, drops and asks in several. -#}
 
 {% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] %}
-    {%- if asks_for_more() -%}
+    {%- if model.language == 'sql' and asks_for_more() -%}
         {{- return(dbt.materialization_table_duckdb()) -}}
     {%- endif -%}
     {{ run_hooks(pre_hooks) }}
-    {% set target = replace_table(compiled_code) %}
+    {%- if model.language == 'python' -%}
+        {#- Nothing below the materialization may run Python. -#}
+        {%- set target = this.incorporate(type='table') -%}
+        {%- set made = make_intermediate_relation(target) -%}
+        {%- set existing = load_cached_relation(this) -%}
+        {% do drop_relation_if_exists(load_cached_relation(made)) %}
+        {% call statement('main', language='python') -%}
+            {{- create_table_as(False, made, compiled_code, 'python') }}
+        {%- endcall %}
+        {% do drop_relation_if_exists(existing) %}
+        {% do adapter.rename_relation(made, target) %}
+        {% do create_indexes(target) %}
+        {% do persist_docs(target, model) %}
+    {%- else -%}
+        {% set target = replace_table(compiled_code) %}
+    {%- endif -%}
     {{ run_hooks(post_hooks) }}
     {% do adapter.commit() %}
     {{ return({'relations': [target]}) }}
