@@ -29,60 +29,6 @@
 {% endmaterialization %}
 
 
-{#- On DuckDB those whose table is there already, for which dbt-duckdb asks three times
-    which columns there are. All else of incremental models is dbt-duckdb's. -#}
-{% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] %}
-    {%- if not takes_rows_alone() -%}
-        {{- return(dbt.materialization_incremental_duckdb()) -}}
-    {%- endif -%}
-    {%- set target = this.incorporate(type='table') -%}
-
-    {{ run_hooks(pre_hooks) }}
-
-    {% set rows = create_work_table('rows', compiled_code) %}
-    {% set columns = get_columns_in_relation(target) | map(attribute='name') | list %}
-    {% set going = rows_to_replace(rows, config.get('incremental_strategy')) %}
-    {% call statement('main') -%}
-        {%- if going -%}{{ delete_of_rows(target, going) }};{%- endif %}
-        {{ insert_of_rows(target, rows, columns) }};
-        drop table {{ rows }}
-    {%- endcall %}
-    {% do persist_docs(target, model) %}
-
-    {{ run_hooks(post_hooks) }}
-    {% do adapter.commit() %}
-    {{ return({'relations': [target]}) }}
-{% endmaterialization %}
-
-
-{#- Whether this build only exchanges rows of the model's table, by a strategy of ours, and
-    nothing else is to be looked at. -#}
-{% macro takes_rows_alone() %}
-    {%- set existing = load_cached_relation(this) -%}
-    {{- return(
-        existing is not none and existing.type == 'table' and not should_full_refresh()
-        and not asks_for_more()
-        and config.get('incremental_strategy') in ['append', 'delete+insert', 'touched_nodes']
-        and (config.get('incremental_strategy') == 'append' or has_columns_as_key())
-        and config.get('on_schema_change') in [none, 'ignore']
-        and not (config.get('incremental_predicates') or config.get('predicates'))
-        and not config.get('sql_header')
-    ) -}}
-{% endmacro %}
-
-
-{#- Whether the unique_key is names of columns, where dbt-duckdb takes any SQL, or none. -#}
-{% macro has_columns_as_key() %}
-    {%- set keys = config.get('unique_key') or [''] -%}
-    {%- set keys = [keys] if keys is string else keys -%}
-    {%- set columns = namespace(only=true) -%}
-    {%- for key in keys if not modules.re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', key) -%}
-        {%- set columns.only = false -%}
-    {%- endfor -%}
-    {{- return(columns.only) -}}
-{% endmacro %}
-
-
 {#- Which rows of the model's table the new ones take the place of; see replace_rows. -#}
 {% macro rows_to_replace(rows, strategy) %}
     {%- set keys = config.get('unique_key') or [] -%}
