@@ -26,23 +26,27 @@ from tests.benchmarks.resources import Stretch
 _NUMBERED = """
     create temp table identifiers as
     with found as (
-        select 'account:' || account as identifier from warehouse.crm.pairs
-        union
-        select 'device:' || device as identifier from warehouse.crm.pairs
+        select 'account' as type, account as value
+        from (select distinct account from warehouse.crm.pairs)
+        union all
+        select 'device' as type, device as value
+        from (select distinct device from warehouse.crm.pairs)
     )
-    select identifier, row_number() over () - 1 as node from found;
+    select type, value, row_number() over () - 1 as node from found;
 
     create temp table links as
     select accounts.node as node_l, devices.node as node_r
     from warehouse.crm.pairs as pairs
     inner join identifiers as accounts
-        on 'account:' || pairs.account = accounts.identifier
+        on accounts.type = 'account' and pairs.account = accounts.value
     inner join identifiers as devices
-        on 'device:' || pairs.device = devices.identifier;
+        on devices.type = 'device' and pairs.device = devices.value;
 """
 _NAMED = """
     create table result as
-    select identifiers.identifier, labels.cluster_id
+    select
+        identifiers.type || ':' || identifiers.value as identifier,
+        labels.cluster_id
     from identifiers
     inner join labels on identifiers.node = labels.node
 """

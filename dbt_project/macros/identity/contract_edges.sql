@@ -67,7 +67,7 @@
         ~ 'case when max(low) > min(low) then min(low) end as hook_id from '
         ~ edges ~ ' group by high), '
         ~ 'followed as (' ~ follow_pointers('hooked', ['hook_id']) ~ ') '
-        ~ follow_pointers('followed', ['hook_id'])
+        ~ follow_on('followed', ['hook_id'])
     )) -}}
 {% endmacro %}
 
@@ -82,7 +82,7 @@
                 name ~ '_' ~ step,
                 'with followed as ('
                 ~ follow_pointers(state.pointers, extra_columns) ~ ') '
-                ~ follow_pointers('followed', extra_columns)
+                ~ follow_on('followed', extra_columns)
             )
             + ['drop table ' ~ state.pointers]
         ) -%}
@@ -96,8 +96,8 @@
 
 
 {#- Each pointer led on to where the node at its end points; is_moved (0 or 1) says
-    whether that was elsewhere. -#}
-{% macro follow_pointers(pointers, extra_columns=[]) %}
+    whether that was elsewhere. `here` is which of the pointers, if not all. -#}
+{% macro follow_pointers(pointers, extra_columns=[], here=none) %}
     {%- set columns = [] -%}
     {%- for column in extra_columns -%}
         {%- do columns.append('here.' ~ column ~ ', ') -%}
@@ -106,8 +106,20 @@
         'select here.node_id, ' ~ columns | join('')
         ~ 'coalesce(there.cluster_id, here.cluster_id) as cluster_id, '
         ~ 'case when there.cluster_id <> here.cluster_id then 1 else 0 end as is_moved '
-        ~ 'from ' ~ pointers ~ ' as here '
+        ~ 'from ' ~ (here or pointers) ~ ' as here '
         ~ 'left join ' ~ pointers ~ ' as there on here.cluster_id = there.node_id'
+    ) -}}
+{% endmacro %}
+
+
+{#- Pointers that were followed, once more: those that did not move are at their end. -#}
+{% macro follow_on(pointers, extra_columns=[]) %}
+    {{- return(
+        'select ' ~ (['node_id'] + extra_columns + ['cluster_id', 'is_moved']) | join(', ')
+        ~ ' from ' ~ pointers ~ ' where is_moved = 0 union all '
+        ~ follow_pointers(
+            pointers, extra_columns, '(select * from ' ~ pointers ~ ' where is_moved = 1)'
+        )
     ) -}}
 {% endmacro %}
 

@@ -23,22 +23,17 @@ devices as (
 
 ),
 
-identifiers as (
-
-    select 'account:' || account as identifier
-    from accounts
-    union all
-    select 'device:' || device as identifier
-    from devices
-
-),
-
 nodes as (
 
     select
-        {{ bigint_hash('identifier') }} as node_id,
-        identifier
-    from identifiers
+        {{ bigint_hash('account') }} as node_id,
+        'account:' || account as identifier
+    from accounts
+    union all
+    select
+        -1 - {{ bigint_hash('device') }} as node_id,
+        'device:' || device as identifier
+    from devices
 
 ),
 
